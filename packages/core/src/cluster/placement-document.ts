@@ -1,5 +1,6 @@
 // The placement document of one actor kind: who owns which shard, under which epoch. Written by the leader alone,
-// read by every node. This file owns its shape and its stored form; who writes what and when is `planner.ts` and `leader.ts`.
+// read by every node. This file owns its shape and what its numbers mean; `placement-codec.ts` its stored form,
+// `placement-transitions.ts` the only ways in which it changes, `planner.ts` which of them are wanted.
 //
 // Stored under `placement/<kind>` and never deleted, because its epoch counter must never start again.
 
@@ -22,10 +23,17 @@ export interface PlacementEntry {
   readonly owner: Owner | null
   /** Higher than every epoch that this document gave out before. 0: never owned. */
   readonly epoch: number
-  /** The epoch that this entry replaced: a state of that epoch, and of no other, may be carried on. */
+  /**
+   * The oldest epoch whose state may be carried on under this entry, see {@link carriesOn}. When the owner changed it is the epoch that
+   * this entry replaced. While one process keeps the unit (reinstated, or after an aborted handoff) it stays, because nobody else
+   * can have acted in between; so an owner that sees only the last of several such documents keeps its state.
+   */
   readonly after: number
   readonly move?: Move
 }
+
+/** A shard by its number, or a pinned actor by its id. */
+export type UnitKey = number | string
 
 export interface PlacementDocument {
   readonly kind: string
@@ -35,6 +43,53 @@ export interface PlacementDocument {
   readonly epoch: number
   /** `shardCount` entries. */
   readonly shards: readonly PlacementEntry[]
-  /** Actors placed by hand, by id; at most 1,000. An entry here counts instead of the shard's. */
+  /**
+   * Actors placed by hand, by id; at most {@link MAX_PINS}. An entry here counts instead of the shard's, its epoch too: a pin is made with an epoch
+   * above its shard's, and dropped only when the shard's is (or is raised) above it.
+   */
   readonly pins: ReadonlyMap<string, PlacementEntry>
+}
+
+/** The most pinned actors of a kind: the document is read by every node on every change. */
+export const MAX_PINS = 1_000
+/** The most shards of a kind. */
+export const MAX_SHARDS = 4_096
+
+/**
+ * Whether a state (an activation that was suspended, or the copy of a handoff) that was last owned or sealed in `epoch` is the newest there is
+ * under `entry`, so that its owner goes on with it instead of starting afresh. A process that holds several takes the one of the highest epoch.
+ *
+ * Gotcha: compare pins before shards when one document changed both: the state of an actor that was just pinned is that of its shard's tenure.
+ */
+export function carriesOn(entry: PlacementEntry, epoch: number): boolean {
+  return epoch > 0 && entry.after <= epoch && epoch <= entry.epoch
+}
+
+/** The same process under the same session. */
+export function sameOwner(a: Owner, b: Owner): boolean {
+  return a.nodeId === b.nodeId && a.processId === b.processId && a.incarnation === b.incarnation
+}
+
+/** The same process, whatever its session: what it holds in memory is still there. */
+export function sameProcess(a: PeerId, b: PeerId): boolean {
+  return a.nodeId === b.nodeId && a.processId === b.processId
+}
+
+/** The entry that counts for an actor: its pin, or its shard's. */
+export function entryOf(document: PlacementDocument, unit: UnitKey): PlacementEntry | undefined {
+  return typeof unit === 'number' ? document.shards[unit] : document.pins.get(unit)
+}
+
+const UNOWNED: PlacementEntry = { owner: null, epoch: 0, after: 0 }
+
+/** The document of a kind that no leader has written yet: nobody owns anything. */
+export function initialPlacement(kind: string, shardCount: number, hashVersion: number): PlacementDocument {
+  return {
+    kind,
+    shardCount,
+    hashVersion,
+    epoch: 0,
+    shards: Array.from({ length: shardCount }, () => UNOWNED),
+    pins: new Map(),
+  }
 }
