@@ -1,0 +1,138 @@
+// A steady stream of deposits under each guarantee, and what became of every one of them.
+
+import { DeliveryUnknownError, NotExecutedError } from '@cajun/core'
+import type { ClusterActorSystem, Guarantee } from '@cajun/core'
+import { Account } from './account.ts'
+import type { Fate, SentMessage } from './audit.ts'
+
+export const GUARANTEES: readonly Guarantee[] = ['at-most-once', 'at-least-once', 'exactly-once']
+
+/** How often a burst leaves. Small enough to look steady, large enough that timers cost nothing. */
+const BURST_EVERY_MS = 10
+
+export interface LoadOptions {
+  readonly actors: number
+  /** Of each guarantee. */
+  readonly messagesPerSecond: number
+  /** How long a reliable message may take: it has to outlast the death of a node. */
+  readonly timeoutMs: number
+  /** Stop by itself after so many of each guarantee. */
+  readonly limit?: number
+}
+
+class Stream {
+  readonly guarantee: Guarantee
+  readonly actors: string[] = []
+  readonly sentAtMs: number[] = []
+  readonly fates: Fate[] = []
+  readonly errors = new Map<string, number>()
+  pending = 0
+
+  constructor(guarantee: Guarantee) {
+    this.guarantee = guarantee
+  }
+
+  messages(): SentMessage[] {
+    return this.actors.map((actor, seq) => ({
+      seq,
+      actor,
+      sentAtMs: this.sentAtMs[seq] ?? 0,
+      fate: this.fates[seq] ?? 'pending',
+    }))
+  }
+}
+
+export interface LoadReport {
+  readonly guarantee: Guarantee
+  readonly messages: readonly SentMessage[]
+  /** Rejections by code and reason. */
+  readonly errors: ReadonlyArray<readonly [string, number]>
+}
+
+export class Load {
+  readonly #cluster: ClusterActorSystem
+  readonly #options: LoadOptions
+  readonly #streams = GUARANTEES.map((guarantee) => new Stream(guarantee))
+  #timer: NodeJS.Timeout | undefined
+  #startedAtMs = 0
+
+  constructor(cluster: ClusterActorSystem, options: LoadOptions) {
+    this.#cluster = cluster
+    this.#options = options
+  }
+
+  start(): void {
+    this.#startedAtMs = Date.now()
+    this.#timer = setInterval(() => this.#burst(), BURST_EVERY_MS)
+  }
+
+  /** Sent, and ended, so far. */
+  progress(): { readonly sent: number; readonly pending: number } {
+    let sent = 0
+    let pending = 0
+    for (const stream of this.#streams) {
+      sent += stream.actors.length
+      pending += stream.pending
+    }
+    return { sent, pending }
+  }
+
+  /** Stops sending; resolves when every reliable message has ended, or their deadline and a little more has passed. */
+  async finish(): Promise<readonly LoadReport[]> {
+    clearInterval(this.#timer)
+    const giveUpAtMs = Date.now() + this.#options.timeoutMs + 5_000
+    while (this.progress().pending > 0 && Date.now() < giveUpAtMs) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    return this.#streams.map((stream) => ({
+      guarantee: stream.guarantee,
+      messages: stream.messages(),
+      errors: [...stream.errors],
+    }))
+  }
+
+  #burst(): void {
+    const elapsedMs = Date.now() - this.#startedAtMs
+    const due = Math.floor((elapsedMs * this.#options.messagesPerSecond) / 1_000)
+    const target = Math.min(due, this.#options.limit ?? due)
+    for (const stream of this.#streams) {
+      while (stream.actors.length < target) this.#send(stream)
+    }
+  }
+
+  #send(stream: Stream): void {
+    const seq = stream.actors.length
+    // A stride that is no factor of the number of actors: consecutive messages go to different shards, and every actor gets its share.
+    const actor = `a-${(seq * 7919) % this.#options.actors}`
+    stream.actors.push(actor)
+    stream.sentAtMs.push(Date.now())
+    const ref = this.#cluster.ref(Account, actor)
+    const deposit = { seq, guarantee: stream.guarantee }
+    if (stream.guarantee === 'at-most-once') {
+      stream.fates.push('untracked')
+      ref.tell('deposit', deposit, { guarantee: stream.guarantee })
+      return
+    }
+    stream.fates.push('pending')
+    stream.pending++
+    ref
+      .send('deposit', deposit, { guarantee: stream.guarantee, timeoutMs: this.#options.timeoutMs })
+      .then(
+        () => 'acknowledged' as const,
+        (error: unknown) => this.#failed(stream, error),
+      )
+      .then((fate) => {
+        stream.fates[seq] = fate
+        stream.pending--
+      })
+  }
+
+  #failed(stream: Stream, error: unknown): Fate {
+    const name = error instanceof Error ? error.message.replace(/\(message .*\)/, '') : String(error)
+    const key = name.replace(/account\/a-\d+/, 'account')
+    stream.errors.set(key, (stream.errors.get(key) ?? 0) + 1)
+    if (error instanceof NotExecutedError) return 'not-executed'
+    if (error instanceof DeliveryUnknownError) return 'unknown'
+    return 'pending'
+  }
+}

@@ -1,0 +1,99 @@
+// The parent's side of a node process: starts it, sends it commands, kills it, and never leaves it behind.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import type { Command, NodeOptions } from './node-protocol.ts'
+
+const START_WITHIN_MS = 20_000
+
+interface Waiting {
+  resolve(value: unknown): void
+  reject(error: Error): void
+}
+
+export class NodeHandle {
+  readonly nodeId: string
+  readonly ledger: string
+  readonly #child: ChildProcess
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #exited: Promise<void>
+  #nextId = 1
+  #storeUrl = ''
+  #expected = false
+
+  private constructor(options: NodeOptions, child: ChildProcess) {
+    this.nodeId = options.nodeId
+    this.ledger = options.ledger
+    this.#child = child
+    this.#exited = new Promise((resolve) => child.once('exit', () => resolve()))
+  }
+
+  static async start(options: NodeOptions): Promise<NodeHandle> {
+    const child = fork(new URL('./node-process.ts', import.meta.url), [JSON.stringify(options)], {
+      execArgv: ['--conditions=@cajun/source', '--disable-warning=ExperimentalWarning'],
+    })
+    const node = new NodeHandle(options, child)
+    await node.#ready()
+    return node
+  }
+
+  get storeUrl(): string {
+    return this.#storeUrl
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  tell<T>(command: Command): Promise<T> {
+    const id = this.#nextId++
+    return new Promise<unknown>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      this.#child.send({ id, command }, (error) => {
+        if (error !== null) reject(new Error(`${this.nodeId} can't be reached: ${error.message}`))
+      })
+    }) as Promise<T>
+  }
+
+  /** As if the power had gone: nothing runs any more in that process. */
+  async kill(): Promise<void> {
+    this.#expected = true
+    this.#child.kill('SIGKILL')
+    await this.#exited
+  }
+
+  /** Leaves the cluster in good order. */
+  async stop(): Promise<void> {
+    this.#expected = true
+    await this.tell({ do: 'stop' })
+    await this.#exited
+  }
+
+  #ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        this.#child.kill('SIGKILL')
+        reject(new Error(`${this.nodeId} was not ready within ${START_WITHIN_MS} ms`))
+      }, START_WITHIN_MS)
+      this.#child.on('message', (message: Record<string, unknown>) => {
+        if (message['ready'] !== undefined) {
+          clearTimeout(late)
+          this.#storeUrl = (message['ready'] as { storeUrl: string }).storeUrl
+          resolve()
+          return
+        }
+        const waiting = this.#waiting.get(message['id'] as number)
+        this.#waiting.delete(message['id'] as number)
+        if (message['error'] === undefined) waiting?.resolve(message['value'])
+        else waiting?.reject(new Error(`${this.nodeId}: ${String(message['error'])}`))
+      })
+      this.#child.once('exit', (code, signal) => {
+        clearTimeout(late)
+        const error = new Error(`${this.nodeId} ended (${signal ?? `exit code ${code}`})`)
+        reject(error)
+        for (const waiting of this.#waiting.values()) waiting.reject(error)
+        this.#waiting.clear()
+        if (!this.#expected) process.exitCode = 1
+      })
+    })
+  }
+}

@@ -1,0 +1,19 @@
+// What the parent says to a node process, and how it starts one.
+
+import type { LoadOptions } from './load.ts'
+
+export interface NodeOptions {
+  readonly nodeId: string
+  /** Where this process notes what it handled. */
+  readonly ledger: string
+  /** Absent: this process holds the embedded store. */
+  readonly storeUrl?: string
+  readonly sessionTtlMs: number
+}
+
+export type Command =
+  | { readonly do: 'start-load'; readonly load: LoadOptions }
+  | { readonly do: 'progress' | 'finish-load' | 'nodes' | 'metrics' | 'stop' }
+  | { readonly do: 'where' | 'balance'; readonly actor: string }
+  | { readonly do: 'migrate'; readonly actor: string; readonly to: string }
+  | { readonly do: 'drain'; readonly node: string }
