@@ -8,7 +8,7 @@ export interface ActorAddress {
   /** The id within the kind: 1 to 256 bytes of UTF-8. It alone decides the shard. */
   readonly id: string
   /** For a child: its name, or the names from the top-level actor down, joined by `/`. Children live and move with their parent. */
-  readonly path?: string
+  readonly path?: string | undefined
 }
 
 export const MAX_ID_BYTES = 256

@@ -1,0 +1,28 @@
+// What a handoff ships of a live actor. Structured-clone data throughout, and wire-visible.
+// Gotcha: both versions of a rolling upgrade read it, so fields are only ever added.
+
+export interface TimerSnapshot {
+  readonly key: string
+  readonly type: string
+  readonly payload?: unknown
+  /** Until it fires (next). */
+  readonly remainingMs: number
+  /** For `every`. */
+  readonly intervalMs?: number
+}
+
+export interface ActorSnapshot {
+  /** The id of a top-level actor; the name of a child. */
+  readonly id: string
+  /** The kind of the definition; of a child, its own and not that of its address. */
+  readonly kind: string
+  /** `true`: the state could not be shipped (the codec refused it, or the kind says `handoff: 'restart'`); the actor starts afresh with what else is here. */
+  readonly fresh: boolean
+  readonly state?: unknown
+  /** The behaviour in force, if `become` changed it. */
+  readonly behaviour?: string
+  /** As `Message.toSnapshot` returned them, in the order of stashing. */
+  readonly stash: readonly unknown[]
+  readonly timers: readonly TimerSnapshot[]
+  readonly children: readonly ActorSnapshot[]
+}
