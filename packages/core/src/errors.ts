@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'NOT_EXECUTED'
   | 'DELIVERY_UNKNOWN'
   | 'STORE_UNAVAILABLE'
+  | 'STORE_REFUSED'
   | 'STORE_CAPABILITY'
   | 'UNKNOWN_OUTCOME'
   | 'SESSION_LOST'
@@ -146,10 +147,18 @@ export class DeliveryUnknownError extends CajunError {
   }
 }
 
-/** The metadata store did not answer in time or can't be reached. A read, or a write that certainly was not applied. */
+/**
+ * The metadata store did not answer in time or can't be reached. A read, a conditional write that certainly was not applied, or an
+ * unconditional write, which may have been and may be repeated.
+ */
 export class StoreUnavailableError extends CajunError {
   readonly code = 'STORE_UNAVAILABLE'
   override readonly retryable = true
+}
+
+/** The store answered, and said no for a reason that trying again does not change: authentication, permissions, a limit of the server. */
+export class StoreRefusedError extends CajunError {
+  readonly code = 'STORE_REFUSED'
 }
 
 /** The store can't hold what the configuration asks of it. */

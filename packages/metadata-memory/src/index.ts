@@ -1,1 +1,5 @@
-export {}
+export { memoryCapabilities } from './capabilities.ts'
+export { EmbeddedDatabase, type EmbeddedDatabaseOptions } from './embedded-database.ts'
+export { type Cut, LinkFaults } from './link-faults.ts'
+export { MemoryMetadataStore } from './memory-metadata-store.ts'
+export type { MemoryMetadataStoreOptions } from './options.ts'

@@ -8,6 +8,8 @@ export interface Entry {
   readonly key: string
   readonly value: string
   readonly version: string
+  /** The id of the session that the key belongs to; absent: it stays until it is deleted. */
+  readonly session?: string
 }
 
 /** Makes a write depend on a second key: it takes effect only while `key` exists with `version`, atomically. */
@@ -34,9 +36,7 @@ export type WriteResult =
   | { readonly ok: true; readonly version: string }
   | { readonly ok: false; readonly conflict: 'version' | 'guard' | 'session' }
 
-export type Change =
-  | { readonly type: 'put'; readonly entry: Entry }
-  | { readonly type: 'delete'; readonly key: string }
+export type Change = { readonly type: 'put'; readonly entry: Entry } | { readonly type: 'delete'; readonly key: string }
 
 export type WatchEvent =
   /** All that is under the prefix, replacing everything delivered before: first, and again after any gap. */
@@ -76,6 +76,8 @@ export interface StoreCapabilities {
   readonly atomicBatch: boolean
   /** The most entries of one atomic batch; a larger `putAll` is split into several. */
   readonly maxBatch: number
+  /** The most bytes of keys and values in one batch, where the store limits them; a `putAll` is split there too. */
+  readonly maxBatchBytes?: number
   /** The largest value in bytes of UTF-8. */
   readonly maxValueBytes: number
   /** `every`: each write is seen; `latest`: values between two events may be left out. */

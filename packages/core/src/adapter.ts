@@ -1,0 +1,38 @@
+// What packages beside core need to implement a store or a transport, and what the simulation reuses. Users import from '@cajun/core'.
+
+export {
+  CajunError,
+  ClosedError,
+  ConfigError,
+  ProtocolError,
+  SessionLostError,
+  StoreCapabilityError,
+  StoreRefusedError,
+  StoreUnavailableError,
+  UnknownOutcomeError,
+} from './errors.ts'
+export { BaseMetadataStore, type BatchRequest, type KeyValue, type PutRequest } from './metadata/base-metadata-store.ts'
+export { type DatabasePutOptions, MemoryDatabase, type MemoryDatabaseOptions } from './metadata/memory-database.ts'
+export type {
+  Campaign,
+  Change,
+  DeleteOptions,
+  Entry,
+  Guard,
+  Leadership,
+  MetadataStore,
+  PutAllResult,
+  PutOptions,
+  StoreCapabilities,
+  Watch,
+  WatchEvent,
+  WriteResult,
+} from './metadata/metadata-store.ts'
+export type { Session } from './metadata/session.ts'
+export type { Fate, StoreCall } from './metadata/store-call.ts'
+export { type MetadataStoreOptions, metadataStoreDefaults, resolveMetadataStoreOptions } from './metadata/store-options.ts'
+export type { WatchSink } from './metadata/watch-feed.ts'
+export { newIdentity } from './runtime/identity.ts'
+export { LeaseClock } from './runtime/lease-clock.ts'
+export { nodeRuntime } from './runtime/node-runtime.ts'
+export type { Runtime, Timer } from './runtime/runtime.ts'
