@@ -3,11 +3,14 @@
 import { defineConfig } from 'vitest/config'
 
 const root = new URL('../..', import.meta.url).pathname
+/** CI takes its totals from the runner's own report. */
+const report = process.env['CAJUN_TEST_REPORT']
 const source = { conditions: ['@cajun/source', 'node', 'import', 'default'] }
 
 export default defineConfig({
   root,
   test: {
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       {
         root,

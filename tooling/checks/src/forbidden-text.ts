@@ -1,0 +1,26 @@
+// Text that has no place in the repository: paths of somebody's machine, hosts of registries, silenced checks.
+
+import { type Finding, lineAt, type SourceFile } from './source-file.ts'
+
+const RULES: ReadonlyArray<{ readonly pattern: RegExp; readonly problem: string; readonly in: RegExp }> = [
+  { pattern: /(?<![\w.])\/(?:work|root|home\/\w+|Users\/\w+)\//g, problem: 'names a path of a machine', in: /./ },
+  { pattern: /registry\.npmjs\.org|registry\.yarnpkg\.com|repo1?\.maven\.org/g, problem: 'names the host of a package registry', in: /./ },
+  { pattern: /\bresolution: \{[^}]*tarball:/g, problem: 'the lock file pins a download address', in: /pnpm-lock\.yaml$/ },
+  { pattern: /@ts-(?:ignore|nocheck)\b/g, problem: 'silences the compiler', in: /\.ts$/ },
+  { pattern: /\b(?:describe|it|test)\.only\(/g, problem: 'runs one test and hides the others', in: /\.test\.ts$/ },
+]
+
+/** This file and its test have to spell out what they look for. */
+const EXEMPT = /^tooling\/checks\//
+
+export function checkText(file: SourceFile): Finding[] {
+  if (EXEMPT.test(file.path)) return []
+  const findings: Finding[] = []
+  for (const rule of RULES) {
+    if (!rule.in.test(file.path)) continue
+    for (const match of file.text.matchAll(rule.pattern)) {
+      findings.push({ path: file.path, line: lineAt(file.text, match.index), problem: `${rule.problem}: ${match[0]}` })
+    }
+  }
+  return findings
+}
