@@ -9,8 +9,17 @@ export {
   StoreCapabilityError,
   StoreRefusedError,
   StoreUnavailableError,
+  TransportError,
   UnknownOutcomeError,
 } from './errors.ts'
+export type {
+  LocalIdentity,
+  MessagingCapabilities,
+  MessagingHandler,
+  MessagingSystem,
+  PeerAddress,
+  PeerId,
+} from './messaging/messaging-system.ts'
 export { BaseMetadataStore, type BatchRequest, type KeyValue, type PutRequest } from './metadata/base-metadata-store.ts'
 export { type DatabasePutOptions, MemoryDatabase, type MemoryDatabaseOptions } from './metadata/memory-database.ts'
 export type {
