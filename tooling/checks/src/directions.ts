@@ -73,12 +73,17 @@ export function checkPackages(file: SourceFile): Finding[] {
       const target = posix.join(posix.dirname(file.path), specifier)
       const leaves = !target.startsWith(`${folder}/`)
       // Tests of one package may use the test support of another; sources never reach into a neighbour.
-      if (leaves && part === 'src') findings.push({ path: file.path, line, problem: `'${specifier}' leaves the package; import it by name` })
+      if (leaves && part === 'src')
+        findings.push({ path: file.path, line, problem: `'${specifier}' leaves the package; import it by name` })
       continue
     }
     const name = /^(@cajun\/[^/]+)/.exec(specifier)?.[1]
     if (name === undefined || allowed === undefined || part !== 'src' || allowed.includes(name)) continue
-    findings.push({ path: file.path, line, problem: `${folder} imports ${name}; it may import ${allowed.join(', ') || 'no package of ours'}` })
+    findings.push({
+      path: file.path,
+      line,
+      problem: `${folder} imports ${name}; it may import ${allowed.join(', ') || 'no package of ours'}`,
+    })
   }
   return findings
 }

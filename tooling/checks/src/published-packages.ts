@@ -1,7 +1,7 @@
 // `pnpm check:packages`: packs each published package as it would be published, and holds the tarball against publint and arethetypeswrong.
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { publint } from 'publint'
@@ -26,7 +26,10 @@ try {
     const tarball = readdirSync(folder).find((file) => !before.has(file))
     if (tarball === undefined) throw new Error(`${manifest.name} was not packed`)
     const bytes = readFileSync(join(folder, tarball))
-    const { messages, pkg } = await publint({ pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) }, strict: true })
+    const { messages, pkg } = await publint({
+      pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) },
+      strict: true,
+    })
     for (const message of messages) fail(manifest.name, formatMessage(message, pkg) ?? message.code)
     try {
       // ESM only: what a CommonJS consumer or an old resolver would see is not our concern.

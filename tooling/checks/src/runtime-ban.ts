@@ -15,14 +15,25 @@ const BANNED_NAMES = new Set([
   'queueMicrotask',
   'crypto',
 ])
-const BANNED_MEMBERS = new Set(['Math.random', 'process.env', 'process.nextTick', 'process.hrtime', 'process.uptime', 'AbortSignal.timeout'])
+const BANNED_MEMBERS = new Set([
+  'Math.random',
+  'process.env',
+  'process.nextTick',
+  'process.hrtime',
+  'process.uptime',
+  'AbortSignal.timeout',
+])
 const BANNED_MODULES = new Set(['node:timers', 'node:timers/promises', 'node:crypto', 'node:perf_hooks', 'timers', 'crypto', 'perf_hooks'])
 
 export function checkRuntimeBan(file: SourceFile): Finding[] {
   if (!file.path.startsWith('packages/core/src/') || file.path.startsWith('packages/core/src/runtime/')) return []
   const findings: Finding[] = []
   const found = (offset: number, what: string): void => {
-    findings.push({ path: file.path, line: lineAt(file.text, offset), problem: `${what} is used outside runtime/; take it from the Runtime` })
+    findings.push({
+      path: file.path,
+      line: lineAt(file.text, offset),
+      problem: `${what} is used outside runtime/; take it from the Runtime`,
+    })
   }
   const { program, imports } = parse(file)
   for (const { specifier, offset } of imports) if (BANNED_MODULES.has(specifier)) found(offset, `module ${specifier}`)
@@ -55,7 +66,8 @@ function banishedGlobal(name: string): boolean {
 function namesSomethingElse(node: SyntaxNode, parent: SyntaxNode): boolean {
   if (parent.type.startsWith('TS')) return true
   if (parent.type === 'MemberExpression') return parent['property'] === node && parent['computed'] !== true
-  if (parent.type === 'Property' || parent.type === 'PropertyDefinition' || parent.type === 'MethodDefinition') return parent['key'] === node
+  if (parent.type === 'Property' || parent.type === 'PropertyDefinition' || parent.type === 'MethodDefinition')
+    return parent['key'] === node
   if (parent.type === 'BinaryExpression') return parent['operator'] === 'instanceof' && parent['right'] === node
   // A Date made of a given time is a value, no clock.
   if (parent.type === 'NewExpression') return parent['callee'] === node && (parent['arguments'] as unknown[]).length > 0

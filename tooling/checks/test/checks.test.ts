@@ -21,7 +21,9 @@ describe('directions between the rooms of core', () => {
 
   it('allows imports downwards and within a room', () => {
     expect(checkRooms(inCore('cluster', "import { x } from '../actor/x.ts'\nimport { y } from './y.ts'"))).toEqual([])
-    expect(checkRooms({ path: 'packages/core/src/errors.ts', text: "import type { R } from './delivery/dead-letter-reason.ts'" })).toEqual([])
+    expect(checkRooms({ path: 'packages/core/src/errors.ts', text: "import type { R } from './delivery/dead-letter-reason.ts'" })).toEqual(
+      [],
+    )
   })
 })
 
@@ -62,9 +64,12 @@ describe('the ban on clock, timers, randomness and environment', () => {
     expect(checkRuntimeBan(inCore('runtime', text))).toEqual([])
   })
 
-  it.each(['value instanceof Date', 'new Date(received)', 'type When = Date', 'runtime.performance', 'const x = { Date: 1 }'])('leaves %s alone', (text) => {
-    expect(checkRuntimeBan(inCore('messaging', text))).toEqual([])
-  })
+  it.each(['value instanceof Date', 'new Date(received)', 'type When = Date', 'runtime.performance', 'const x = { Date: 1 }'])(
+    'leaves %s alone',
+    (text) => {
+      expect(checkRuntimeBan(inCore('messaging', text))).toEqual([])
+    },
+  )
 })
 
 describe('names and text', () => {
