@@ -13,6 +13,7 @@
 // A key is the byte length times two, plus 1 if UTF-16LE instead of UTF-8, and the bytes.
 
 import { PayloadTooLargeError, ProtocolError, UnserialisablePayloadError } from '../errors.ts'
+import { allocateBuffer, type NativeBuffer } from './native-buffer.ts'
 import { describeRefused, formatPath, isPlainObject, MAX_PAYLOAD_DEPTH } from './payload-shape.ts'
 
 const UNDEFINED = 0
@@ -79,7 +80,7 @@ export function encodeTagged(value: unknown, codec: number, limitBytes: number, 
 }
 
 class TaggedWriter {
-  #bytes: Buffer = Buffer.allocUnsafe(256)
+  #bytes: Buffer = allocateBuffer(256)
   #at = 0
   readonly #limitBytes: number
   readonly #what: string
@@ -293,7 +294,7 @@ class TaggedWriter {
 }
 
 /** Decodes one value that must fill `[start, end)`. */
-export function readTagged(bytes: Buffer, start: number, end: number): unknown {
+export function readTagged(bytes: NativeBuffer, start: number, end: number): unknown {
   const reader = new TaggedReader(bytes, start, end)
   const value = reader.value(0)
   if (reader.at !== end) throw new ProtocolError(`payload has ${end - reader.at} bytes after its end`)
@@ -301,11 +302,11 @@ export function readTagged(bytes: Buffer, start: number, end: number): unknown {
 }
 
 class TaggedReader {
-  readonly #bytes: Buffer
+  readonly #bytes: NativeBuffer
   readonly #end: number
   at: number
 
-  constructor(bytes: Buffer, start: number, end: number) {
+  constructor(bytes: NativeBuffer, start: number, end: number) {
     this.#bytes = bytes
     this.#end = end
     this.at = start

@@ -17,6 +17,7 @@
 // Everything else (functions, symbols, class instances, cycles, shared memory) is refused with the path to it.
 
 import { PayloadTooLargeError, ProtocolError } from '../errors.ts'
+import { allocateBuffer, asNativeBuffer, type NativeBuffer } from './native-buffer.ts'
 import { encodeTagged, readTagged } from './payload-binary.ts'
 import { MAX_PAYLOAD_DEPTH } from './payload-shape.ts'
 
@@ -39,7 +40,7 @@ export function encodePayload(value: unknown, limitBytes: number = DEFAULT_MAX_P
   if (text === undefined) return encodeTagged(value, CODEC_TAGGED, limitBytes, what)
   const length = Buffer.byteLength(text) + 1
   if (length > limitBytes) throw new PayloadTooLargeError(what, length, limitBytes)
-  const bytes = Buffer.allocUnsafe(length)
+  const bytes = allocateBuffer(length)
   bytes[0] = CODEC_JSON
   bytes.utf8Write(text, 1, length - 1)
   return bytes
@@ -49,7 +50,7 @@ export function encodePayload(value: unknown, limitBytes: number = DEFAULT_MAX_P
  * Encodes straight into `target`, from `start`; returns where it ended, or -1 when there may not be room before `end`: nothing counts as written
  * then, and the caller uses {@link encodePayload}. Throws what that throws.
  */
-export function writePayload(value: unknown, target: Buffer, start: number, end: number, limitBytes: number, what = 'payload'): number {
+export function writePayload(value: unknown, target: NativeBuffer, start: number, end: number, limitBytes: number, what = 'payload'): number {
   if (start >= end) return -1
   if (value === undefined) {
     target[start] = CODEC_NONE
@@ -74,8 +75,8 @@ export function writePayload(value: unknown, target: Buffer, start: number, end:
 export function decodePayload(bytes: Uint8Array, start = 0, end: number = bytes.length): unknown {
   if (start >= end) throw new ProtocolError('payload is empty; it must begin with a codec byte')
   const codec = bytes[start]
-  if (codec === CODEC_JSON) return parseJson(asBuffer(bytes), start + 1, end)
-  if (codec === CODEC_TAGGED) return readTagged(asBuffer(bytes), start + 1, end)
+  if (codec === CODEC_JSON) return parseJson(asNativeBuffer(bytes), start + 1, end)
+  if (codec === CODEC_TAGGED) return readTagged(asNativeBuffer(bytes), start + 1, end)
   if (codec !== CODEC_NONE) throw new ProtocolError(`payload has unknown codec ${codec}`)
   if (end !== start + 1) throw new ProtocolError('payload of codec 0 has a body')
   return undefined
@@ -94,7 +95,7 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function parseJson(bytes: Buffer, start: number, end: number): unknown {
+function parseJson(bytes: NativeBuffer, start: number, end: number): unknown {
   if (end - start > DEPTH_CHECK_BYTES) checkJsonDepth(bytes, start, end)
   try {
     return JSON.parse(bytes.utf8Slice(start, end))
@@ -103,7 +104,7 @@ function parseJson(bytes: Buffer, start: number, end: number): unknown {
   }
 }
 
-function checkJsonDepth(bytes: Buffer, start: number, end: number): void {
+function checkJsonDepth(bytes: NativeBuffer, start: number, end: number): void {
   let depth = 0
   let inString = false
   for (let i = start; i < end; i++) {
