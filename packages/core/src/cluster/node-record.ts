@@ -1,7 +1,14 @@
 // The value of `nodes/<nodeId>`: what a process tells the cluster about itself. Owns its shape and its stored form.
 // The key is ephemeral: it exists exactly as long as the session that put it.
+//
+//   { "v": 1, "node": "node1", "process": "…", "incarnation": "…", "address": "10.0.0.7:8080", "kinds": ["counter"],
+//     "capacity": 1, "load": 812, "draining": false, "protocol": [1, 1] }
+//
+// Gotcha: read by every node of a cluster during a rolling upgrade: fields may be added, and are ignored by who does not know them;
+// anything else is a new `v`.
 
 import type { Owner } from './placement-document.ts'
+import { StoredJson } from './stored-json.ts'
 
 export interface NodeRecord extends Owner {
   /** Where peers reach its transport, in the transport's own form. */
@@ -18,6 +25,43 @@ export interface NodeRecord extends Owner {
   readonly protocol: { readonly min: number; readonly max: number }
 }
 
-export declare function encodeNodeRecord(record: NodeRecord): string
+const FORM = 1
+
+export function encodeNodeRecord(record: NodeRecord): string {
+  return JSON.stringify({
+    v: FORM,
+    node: record.nodeId,
+    process: record.processId,
+    incarnation: record.incarnation,
+    address: record.address,
+    kinds: record.kinds,
+    capacity: record.capacity,
+    load: record.load,
+    draining: record.draining,
+    protocol: [record.protocol.min, record.protocol.max],
+  })
+}
+
 /** Throws `ProtocolError` naming the key and the field. */
-export declare function parseNodeRecord(key: string, value: string): NodeRecord
+export function parseNodeRecord(key: string, value: string): NodeRecord {
+  const at = new StoredJson(key)
+  const root = at.parse(value)
+  at.form(root, FORM)
+  const nodeId = at.string(root['node'], 'node')
+  if (!key.endsWith(`/${nodeId}`)) at.fail(`the record is of node '${nodeId}', which is another key`)
+  const capacity = at.number(root['capacity'], 'capacity', 0)
+  if (capacity === 0 || capacity === Number.POSITIVE_INFINITY) at.fail(`capacity is ${capacity}, not a finite number above 0`)
+  const protocol = at.array(root['protocol'], 'protocol')
+  const min = at.integer(protocol[0], 'protocol[0]', 1)
+  return {
+    nodeId,
+    processId: at.string(root['process'], 'process'),
+    incarnation: at.string(root['incarnation'], 'incarnation'),
+    address: at.string(root['address'], 'address'),
+    kinds: at.array(root['kinds'], 'kinds').map((kind, i) => at.string(kind, `kinds[${i}]`)),
+    capacity,
+    load: at.number(root['load'], 'load', 0),
+    draining: at.boolean(root['draining'], 'draining'),
+    protocol: { min, max: at.integer(protocol[1], 'protocol[1]', min) },
+  }
+}

@@ -4,6 +4,8 @@
 //
 // Stored under `placement/<kind>` and never deleted, because its epoch counter must never start again.
 
+import { IncompatibleClusterError } from '../errors.ts'
+import { HASH_VERSION } from '../hashing/key-hash.ts'
 import type { PeerId } from '../messaging/messaging-system.ts'
 
 /** A process in the role of owner. `incarnation` is that of its session: after a lost session the same process comes back with another one. */
@@ -39,6 +41,8 @@ export interface PlacementDocument {
   readonly kind: string
   readonly shardCount: number
   readonly hashVersion: number
+  /** Grows by one with every write of the document (a `move` added changes no epoch): a reader never goes back to an older one. The leader sets it when it writes; 0: not written yet. */
+  readonly revision: number
   /** The last epoch given out. */
   readonly epoch: number
   /** `shardCount` entries. */
@@ -75,7 +79,6 @@ export function sameProcess(a: PeerId, b: PeerId): boolean {
   return a.nodeId === b.nodeId && a.processId === b.processId
 }
 
-/** The entry that counts for an actor: its pin, or its shard's. */
 export function entryOf(document: PlacementDocument, unit: UnitKey): PlacementEntry | undefined {
   return typeof unit === 'number' ? document.shards[unit] : document.pins.get(unit)
 }
@@ -83,13 +86,28 @@ export function entryOf(document: PlacementDocument, unit: UnitKey): PlacementEn
 const UNOWNED: PlacementEntry = { owner: null, epoch: 0, after: 0 }
 
 /** The document of a kind that no leader has written yet: nobody owns anything. */
-export function initialPlacement(kind: string, shardCount: number, hashVersion: number): PlacementDocument {
+export function initialPlacement(kind: string, shardCount: number): PlacementDocument {
   return {
     kind,
     shardCount,
-    hashVersion,
+    hashVersion: HASH_VERSION,
+    revision: 0,
     epoch: 0,
     shards: Array.from({ length: shardCount }, () => UNOWNED),
     pins: new Map(),
+  }
+}
+
+/** Throws `IncompatibleClusterError` when this node would place actors of the kind otherwise than the cluster does. */
+export function requireSamePlacement(document: PlacementDocument, shardCount: number): void {
+  if (document.shardCount !== shardCount) {
+    throw new IncompatibleClusterError(
+      `kind '${document.kind}' has ${document.shardCount} shards in this cluster, and shardCount of this node is ${shardCount}; set it to ${document.shardCount}`,
+    )
+  }
+  if (document.hashVersion !== HASH_VERSION) {
+    throw new IncompatibleClusterError(
+      `kind '${document.kind}' is placed by hash version ${document.hashVersion} in this cluster, and this release has version ${HASH_VERSION}`,
+    )
   }
 }
