@@ -1,6 +1,9 @@
 // The options of `ClusterActorSystem.start`: what they mean, their defaults, and their validation. Everything that can be known to be wrong
 // without asking store or network is refused here, with a `ConfigError` that names the option, the value, and what would be right.
 
+import type { ActorDefinition } from '../actor/definition.ts'
+import { ConsoleLogger, type Logger } from '../actor/logger.ts'
+import { type DeliveryLimits, resolveDeliveryLimits } from '../delivery/delivery-limits.ts'
 import { DEFAULT_GUARANTEE, type Guarantee } from '../delivery/guarantee.ts'
 import { ConfigError, StoreCapabilityError } from '../errors.ts'
 import type { MessagingSystem } from '../messaging/messaging-system.ts'
@@ -11,64 +14,60 @@ import { largestPlacementBytes } from './placement-codec.ts'
 import { MAX_SHARDS } from './placement-document.ts'
 import { type PlanOptions, planDefaults } from './planner.ts'
 
-/** What this file needs of a definition; the whole is `defineActor`'s. */
-export interface ClusterActorDefinition {
-  readonly kind: string
-}
-
 export interface ClusterOptions {
   /** Names this node: unique in the cluster, the same after a restart. 1 to 128 of the characters `A-Z a-z 0-9 . _ - : @`. */
   readonly nodeId: string
   /** Clusters of different ids share a store without seeing each other. Characters as in `nodeId`. Default `default`. */
-  readonly clusterId?: string
+  readonly clusterId?: string | undefined
   /** Who is alive, who leads, who owns what. Opened by `start`, closed by `stop`. */
   readonly metadata: MetadataStore
   /** How bytes travel. Started by `start`, stopped by `stop`. */
   readonly messaging: MessagingSystem
   /** Every kind that this node sends to or hosts. */
-  readonly actors: readonly ClusterActorDefinition[]
+  readonly actors: readonly ActorDefinition[]
   /** The kinds, among `actors`, that may live on this node; `[]`: none, a pure client. Default: all. */
-  readonly hosts?: readonly string[]
+  readonly hosts?: readonly string[] | undefined
   /** Shards per kind, 1 to 4,096: fixed when a kind is placed for the first time; a node that disagrees may not join. Default 256. */
-  readonly shardCount?: number
+  readonly shardCount?: number | undefined
   /** How long after its last sign of life a process is taken for dead: bounds failover (TTL + 1 s) and the pause that a process survives. 500 to 600,000. Default 5,000. */
-  readonly sessionTtlMs?: number
+  readonly sessionTtlMs?: number | undefined
   /** Relative capacity: a node of 2 is given twice as many shards as one of 1. 0.01 to 1,000. Default 1. */
-  readonly capacity?: number
+  readonly capacity?: number | undefined
   /** What this node reports as its load to the `least-loaded` strategy. Default: the number of live actors. */
-  readonly load?: () => number
-  readonly placement?: Partial<PlanOptions>
-  readonly handoff?: Partial<HandoffOptions>
+  readonly load?: (() => number) | undefined
+  readonly placement?: Partial<PlanOptions> | undefined
+  readonly handoff?: Partial<HandoffOptions> | undefined
   /**
    * Addresses of all nodes, this one among them, for deployments where nodes can't publish theirs. Given: only these nodes may join.
    * Default: each node publishes its own in the store.
    */
-  readonly peers?: readonly StaticPeer[]
+  readonly peers?: readonly StaticPeer[] | undefined
   /**
    * Accepts a store without fencing or linearizable reads (Redis with asynchronous failover): after a failover of the *store* two processes may
    * own one actor for a while. Default false: `start` rejects with `StoreCapabilityError`.
    */
-  readonly acceptUnfencedStore?: boolean
+  readonly acceptUnfencedStore?: boolean | undefined
   /**
    * A node that reaches the store but none of its peers for this long ends its own session, so that its shards move to where they can
    * be reached. At least `sessionTtlMs`; `Infinity`: never. Default: three times `sessionTtlMs`.
    */
-  readonly isolationMs?: number
+  readonly isolationMs?: number | undefined
   /** How often documents are read again although nothing was reported: the net under a watch that stays silent. At least `sessionTtlMs`. Default 30,000. */
-  readonly reconcileMs?: number
+  readonly reconcileMs?: number | undefined
   /** How long `stop` waits for its shards to be handed over before it ends the session all the same. 0: not at all. Default 10,000. */
-  readonly stopTimeoutMs?: number
+  readonly stopTimeoutMs?: number | undefined
   /** The guarantee of messages that name none. Default `exactly-once`. */
-  readonly defaultGuarantee?: Guarantee
+  readonly defaultGuarantee?: Guarantee | undefined
   /** Bounds of outboxes, links and records, see `DeliveryLimits`. */
-  readonly delivery?: Readonly<Record<string, unknown>>
+  readonly delivery?: Partial<DeliveryLimits> | undefined
   /** Payloads pass through the codec also when sender and actor share a process, so that shared objects are found early. Default: the actor room's, which is true under test. */
-  readonly strict?: boolean
+  readonly strict?: boolean | undefined
   /** Keeps the latency histograms of `cluster.metrics()`: two clock readings for each message. Default false. */
-  readonly measureLatency?: boolean
-  readonly logger?: unknown
+  readonly measureLatency?: boolean | undefined
+  /** Where the system says what an operator should know. Default: the console, from `warn` upwards. */
+  readonly logger?: Logger | undefined
   /** Clocks, timers, randomness. Default: those of Node; the simulation passes its own. */
-  readonly runtime?: Runtime
+  readonly runtime?: Runtime | undefined
 }
 
 export interface HandoffOptions {
@@ -102,7 +101,7 @@ export const clusterDefaults = {
   runtime: nodeRuntime,
 } as const
 
-/** {@link ClusterOptions} after validation: nothing left to default but what other rooms resolve (`strict`, `delivery`, `logger`, `load`). */
+/** {@link ClusterOptions} after validation: nothing left to default but `strict`, which the actor room resolves, and `load`, which is counted. */
 export interface ResolvedClusterOptions extends ClusterOptions {
   readonly clusterId: string
   readonly hosts: readonly string[]
@@ -116,7 +115,9 @@ export interface ResolvedClusterOptions extends ClusterOptions {
   readonly reconcileMs: number
   readonly stopTimeoutMs: number
   readonly defaultGuarantee: Guarantee
+  readonly delivery: DeliveryLimits
   readonly measureLatency: boolean
+  readonly logger: Logger
   readonly runtime: Runtime
 }
 
@@ -163,6 +164,7 @@ export function resolveClusterOptions(options: ClusterOptions): ResolvedClusterO
   if (options.load !== undefined && typeof options.load !== 'function') {
     throw new ConfigError(`load is ${show(options.load)}; it must be a function that returns a number`)
   }
+  if (options.strict !== undefined) flag('strict', options.strict)
   if (options.peers !== undefined) checkPeers(options.peers, nodeId)
   return {
     ...options,
@@ -180,6 +182,8 @@ export function resolveClusterOptions(options: ClusterOptions): ResolvedClusterO
     reconcileMs: atLeastTtl('reconcileMs', options.reconcileMs ?? Math.max(clusterDefaults.reconcileMs, sessionTtlMs), sessionTtlMs, false),
     stopTimeoutMs: number('stopTimeoutMs', options.stopTimeoutMs ?? clusterDefaults.stopTimeoutMs, 0, LONGEST_MS),
     defaultGuarantee: oneOf('defaultGuarantee', options.defaultGuarantee ?? clusterDefaults.defaultGuarantee, GUARANTEES),
+    delivery: resolveDeliveryLimits(options.delivery, options.messaging.capabilities?.maxFrameBytes),
+    logger: options.logger ?? new ConsoleLogger(),
     measureLatency: flag('measureLatency', options.measureLatency ?? clusterDefaults.measureLatency),
     runtime: options.runtime ?? clusterDefaults.runtime,
   }
