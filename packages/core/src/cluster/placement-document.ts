@@ -86,11 +86,11 @@ export function entryOf(document: PlacementDocument, unit: UnitKey): PlacementEn
 const UNOWNED: PlacementEntry = { owner: null, epoch: 0, after: 0 }
 
 /** The document of a kind that no leader has written yet: nobody owns anything. */
-export function initialPlacement(kind: string, shardCount: number): PlacementDocument {
+export function initialPlacement(kind: string, shardCount: number, hashVersion = HASH_VERSION): PlacementDocument {
   return {
     kind,
     shardCount,
-    hashVersion: HASH_VERSION,
+    hashVersion,
     revision: 0,
     epoch: 0,
     shards: Array.from({ length: shardCount }, () => UNOWNED),
