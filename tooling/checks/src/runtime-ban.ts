@@ -3,6 +3,7 @@
 import { parse, type SyntaxNode, walk } from './parse.ts'
 import { type Finding, lineAt, type SourceFile } from './source-file.ts'
 
+/** `globalThis` as a whole: what it leads to can be reached in more ways than a list of members would name. */
 const BANNED_NAMES = new Set([
   'Date',
   'performance',
@@ -13,17 +14,24 @@ const BANNED_NAMES = new Set([
   'clearInterval',
   'clearImmediate',
   'queueMicrotask',
+  'MessageChannel',
   'crypto',
+  'globalThis',
+  'global',
 ])
 const BANNED_MEMBERS = new Set([
   'Math.random',
+  'AbortSignal.timeout',
   'process.env',
   'process.nextTick',
   'process.hrtime',
   'process.uptime',
-  'AbortSignal.timeout',
 ])
-const BANNED_MODULES = new Set(['node:timers', 'node:timers/promises', 'node:crypto', 'node:perf_hooks', 'timers', 'crypto', 'perf_hooks'])
+/** Handed on or taken apart, the banned member could not be seen any more. A module's own variable of that name is something else. */
+const ONLY_BY_MEMBER = ['Math', 'process']
+const BANNED_MODULES = new Set(['timers', 'timers/promises', 'crypto', 'perf_hooks', 'process', 'os'])
+/** Wrappers that the compiler erases: what is inside is still used. */
+const ERASED = new Set(['TSAsExpression', 'TSSatisfiesExpression', 'TSNonNullExpression', 'TSTypeAssertion', 'TSInstantiationExpression'])
 
 export function checkRuntimeBan(file: SourceFile): Finding[] {
   if (!file.path.startsWith('packages/core/src/') || file.path.startsWith('packages/core/src/runtime/')) return []
@@ -36,40 +44,63 @@ export function checkRuntimeBan(file: SourceFile): Finding[] {
     })
   }
   const { program, imports } = parse(file)
-  for (const { specifier, offset } of imports) if (BANNED_MODULES.has(specifier)) found(offset, `module ${specifier}`)
+  for (const { specifier, offset } of imports) {
+    if (BANNED_MODULES.has(specifier.replace(/^node:/, ''))) found(offset, `module ${specifier}`)
+  }
+  const own = boundNames(program)
+  const onlyByMember = new Set(ONLY_BY_MEMBER.filter((name) => !own.has(name)))
   walk(program, (node, parent) => {
     if (node.type === 'MemberExpression') {
       const name = memberName(node)
-      if (name !== undefined && (BANNED_MEMBERS.has(name) || banishedGlobal(name))) found(node.start, name)
+      if (name !== undefined && BANNED_MEMBERS.has(name)) found(node.start, name)
       return
     }
-    if (node.type !== 'Identifier' || !BANNED_NAMES.has(node['name'] as string)) return
-    if (parent === undefined || namesSomethingElse(node, parent)) return
-    found(node.start, node['name'] as string)
+    if (node.type !== 'Identifier' || parent === undefined) return
+    const name = node['name'] as string
+    if (BANNED_NAMES.has(name) && !namesSomethingElse(node, parent)) found(node.start, name)
+    if (onlyByMember.has(name) && !namesSomethingElse(node, parent) && !isNamedMemberOf(node, parent))
+      found(node.start, `${name} as a whole`)
   })
   return findings
+}
+
+/** Names that the module binds somewhere: variables, parameters, imports. */
+function boundNames(program: SyntaxNode): Set<string> {
+  const names = new Set<string>()
+  walk(program, (node, parent) => {
+    if (node.type === 'Identifier' && parent !== undefined && binds(node, parent)) names.add(node['name'] as string)
+  })
+  return names
+}
+
+function binds(node: SyntaxNode, parent: SyntaxNode): boolean {
+  if (parent['id'] === node || parent['local'] === node) return true
+  if (Array.isArray(parent['params'])) return parent['params'].includes(node)
+  return parent.type === 'TSParameterProperty' || (parent.type === 'CatchClause' && parent['param'] === node)
 }
 
 function memberName(node: SyntaxNode): string | undefined {
   const object = node['object'] as SyntaxNode
   const property = node['property'] as SyntaxNode
-  const name = property.type === 'Literal' ? property['value'] : property['name']
-  return object.type === 'Identifier' ? `${String(object['name'])}.${String(name)}` : undefined
+  if (object.type !== 'Identifier') return undefined
+  if (node['computed'] !== true) return `${object['name']}.${property['name']}`
+  return property.type === 'Literal' ? `${object['name']}.${property['value']}` : undefined
 }
 
-function banishedGlobal(name: string): boolean {
-  const [object, property] = name.split('.')
-  return object === 'globalThis' && property !== undefined && BANNED_NAMES.has(property)
+function isNamedMemberOf(node: SyntaxNode, parent: SyntaxNode): boolean {
+  return parent.type === 'MemberExpression' && parent['object'] === node && memberName(parent) !== undefined
 }
 
 /** A property, a type or a check of a type: `x.crypto`, `{ Date: … }`, `value instanceof Date`, `new Date(received)`. */
 function namesSomethingElse(node: SyntaxNode, parent: SyntaxNode): boolean {
-  if (parent.type.startsWith('TS')) return true
+  if (parent.type.startsWith('TS')) return !ERASED.has(parent.type)
   if (parent.type === 'MemberExpression') return parent['property'] === node && parent['computed'] !== true
-  if (parent.type === 'Property' || parent.type === 'PropertyDefinition' || parent.type === 'MethodDefinition')
-    return parent['key'] === node
+  if (parent.type === 'Property' || parent.type === 'PropertyDefinition' || parent.type === 'MethodDefinition') {
+    return parent['key'] === node && parent['computed'] !== true
+  }
   if (parent.type === 'BinaryExpression') return parent['operator'] === 'instanceof' && parent['right'] === node
   // A Date made of a given time is a value, no clock.
-  if (parent.type === 'NewExpression') return parent['callee'] === node && (parent['arguments'] as unknown[]).length > 0
+  if (parent.type === 'NewExpression')
+    return node['name'] === 'Date' && parent['callee'] === node && (parent['arguments'] as unknown[]).length > 0
   return false
 }

@@ -1,7 +1,7 @@
 // A file of the repository as the checks see it, and a finding in one.
 
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface SourceFile {
@@ -20,11 +20,14 @@ export interface Finding {
 /** Files that git tracks, or would after `git add`. */
 export function listFiles(top: string): string[] {
   const output = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: top, encoding: 'utf8' })
-  return output.split('\0').filter((path) => path !== '')
+  // Deleted and not yet committed is still listed.
+  return [...new Set(output.split('\0'))].filter((path) => path !== '' && existsSync(join(top, path)))
 }
 
-export function readFile(top: string, path: string): SourceFile {
-  return { path, text: readFileSync(join(top, path), 'utf8') }
+/** Undefined for what is no text. */
+export function readFile(top: string, path: string): SourceFile | undefined {
+  const text = readFileSync(join(top, path), 'utf8')
+  return text.includes('\0') ? undefined : { path, text }
 }
 
 export function lineAt(text: string, offset: number): number {
