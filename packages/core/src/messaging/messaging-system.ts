@@ -62,7 +62,7 @@ export interface MessagingCapabilities {
  * 13. `ping(nodeId)` resolves with a round trip in milliseconds, and rejects when the peer does not answer in time or is not up.
  * 14. `stop()` closes everything, is idempotent, waits for what was accepted to be written (bounded), gives `onPeerDown` for each peer that was up, and no handler is called after it has resolved.
  *     No process is kept alive by a stopped system. Afterwards `send` returns false and `connect` throws `ClosedError`.
- * 15. Malformed bytes close that connection with a `ProtocolError` to `onError`; they crash nothing and reach no other handler.
+ * 15. Malformed bytes close that connection with a `ProtocolError` to `onError`; they crash nothing, and no frame comes of them.
  * 16. A reconnecting process with a new `processId` gives `onPeerDown` for the old and `onPeerUp` for the new incarnation. The process that `connect` named last is preferred: while it is up, no other one of that node takes its place.
  */
 export interface MessagingSystem extends AsyncDisposable {
