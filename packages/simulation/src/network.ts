@@ -1,0 +1,134 @@
+// The simulated network: one direction of a path between two hosts, and what faults do to it. Connections over it are `connection.ts`,
+// the transport that core sees is `messaging.ts`.
+
+import { Connection } from './connection.ts'
+import type { SimulatedProcess } from './host.ts'
+import type { SimulationLoop } from './loop.ts'
+import type { Marks } from './marks.ts'
+import type { SimulatedMessaging } from './messaging.ts'
+import type { RandomStream } from './random-streams.ts'
+
+export interface NetworkProfile {
+  readonly latencyMs: number
+  /** `false`: as over a broker: frames overtake each other, come twice, and outlive their connection. */
+  readonly ordered: boolean
+  /** Of a frame, where not `ordered`. */
+  readonly duplicateChance: number
+  readonly heartbeatTimeoutMs: number
+  readonly highWaterBytes: number
+  readonly maxFrameBytes: number
+}
+
+export const calmNetwork: NetworkProfile = {
+  latencyMs: 1,
+  ordered: true,
+  duplicateChance: 0,
+  heartbeatTimeoutMs: 1_000,
+  highWaterBytes: 1 << 20,
+  maxFrameBytes: 1 << 20,
+}
+
+/** From one host to another. Faults nest: two cuts need two mends. */
+export class Path {
+  cuts = 0
+  /** Latency times this. */
+  slowness = 1
+}
+
+export interface NetworkObserver {
+  onFrame?(from: SimulatedProcess, to: SimulatedProcess, frame: Uint8Array, event: 'sent' | 'arrived' | 'lost'): void
+}
+
+export class SimulatedNetwork {
+  readonly loop: SimulationLoop
+  readonly random: RandomStream
+  readonly profile: NetworkProfile
+  readonly marks: Marks
+  readonly connections = new Set<Connection>()
+  observer: NetworkObserver | undefined
+  readonly #paths = new Map<string, Path>()
+  readonly #listening = new Map<string, SimulatedMessaging>()
+
+  constructor(loop: SimulationLoop, random: RandomStream, profile: NetworkProfile, marks: Marks) {
+    this.loop = loop
+    this.random = random
+    this.profile = profile
+    this.marks = marks
+  }
+
+  path(from: string, to: string): Path {
+    const key = `${from}>${to}`
+    let path = this.#paths.get(key)
+    if (path === undefined) {
+      path = new Path()
+      this.#paths.set(key, path)
+    }
+    return path
+  }
+
+  latencyMs(from: string, to: string): number {
+    return this.random.latency(this.profile.latencyMs) * this.path(from, to).slowness
+  }
+
+  // ── Faults ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Nothing gets from one host to the other. What is under way waits; connections end when the silence has lasted for the heartbeat's time-out. */
+  cut(from: string, to: string): void {
+    this.path(from, to).cuts++
+    for (const connection of [...this.connections]) connection.checkSilence(from, to)
+  }
+
+  mend(from: string, to: string): void {
+    const path = this.path(from, to)
+    path.cuts = Math.max(0, path.cuts - 1)
+    if (path.cuts === 0) for (const connection of [...this.connections]) connection.release(from, to)
+  }
+
+  /** Every connection between the two breaks; what was under way is lost from some point on. */
+  reset(a: string, b: string): void {
+    for (const connection of [...this.connections]) if (connection.joins(a, b)) connection.break('reset')
+  }
+
+  healAll(): void {
+    for (const [key, path] of this.#paths) {
+      path.slowness = 1
+      if (path.cuts === 0) continue
+      path.cuts = 1
+      const [from = '', to = ''] = key.split('>')
+      this.mend(from, to)
+    }
+  }
+
+  paused(process: SimulatedProcess): void {
+    for (const connection of [...this.connections]) connection.checkSilenceOf(process)
+  }
+
+  crashed(process: SimulatedProcess, silent: boolean): void {
+    for (const messaging of [...this.#listening.values()]) if (messaging.process === process) this.#listening.delete(messaging.nodeId)
+    for (const connection of [...this.connections]) connection.crashed(process, silent)
+  }
+
+  // ── Transports ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  listen(messaging: SimulatedMessaging): void {
+    this.#listening.set(messaging.nodeId, messaging)
+  }
+
+  unlisten(messaging: SimulatedMessaging): void {
+    if (this.#listening.get(messaging.nodeId) === messaging) this.#listening.delete(messaging.nodeId)
+  }
+
+  /** Who listens at that address now. */
+  at(nodeId: string): SimulatedMessaging | undefined {
+    return this.#listening.get(nodeId)
+  }
+
+  connectionBetween(a: SimulatedMessaging, b: SimulatedMessaging): Connection | undefined {
+    for (const connection of this.connections) if (connection.isBetween(a, b) && !connection.isBroken) return connection
+    return undefined
+  }
+
+  establish(dialler: SimulatedMessaging, acceptor: SimulatedMessaging): void {
+    new Connection(this, dialler, acceptor).open()
+  }
+}
