@@ -1,8 +1,9 @@
 // Two kinds of tests: `unit` (no servers, no processes) and `process` (real sockets, child processes, proxies), one after another.
 
+import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-const root = new URL('../..', import.meta.url).pathname
+const root = resolve(import.meta.dirname, '../..')
 /** CI takes its totals from the runner's own report. */
 const report = process.env['CAJUN_TEST_REPORT']
 const source = { conditions: ['@cajun/source', 'node', 'import', 'default'] }
@@ -20,6 +21,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{packages,apps,tooling}/*/test/**/*.test.ts'],
           exclude: ['**/*.process.test.ts', '**/node_modules/**'],
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -29,6 +31,8 @@ export default defineConfig({
         test: {
           name: 'process',
           include: ['{packages,apps,tooling}/*/test/**/*.process.test.ts'],
+          // After the unit tests and one file at a time: they measure time-outs and fail-overs, and want the machine for themselves.
+          sequence: { groupOrder: 1 },
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 60_000,

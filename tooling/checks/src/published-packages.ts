@@ -1,49 +1,39 @@
-// `pnpm check:packages`: packs each published package as it would be published, and holds the tarball against publint and arethetypeswrong.
+// `pnpm check:packages`: packs each published package as it would be published, and holds the tarballs against what a user would meet.
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { publint } from 'publint'
-import { formatMessage } from 'publint/utils'
+import { join, resolve } from 'node:path'
+import { consumerProblems, type Unpacked } from './consumer.ts'
+import { packedProblems } from './packed-package.ts'
 
-const top = new URL('../../..', import.meta.url).pathname
-const folder = mkdtempSync(join(tmpdir(), 'cajun-pack-'))
-let failed = 0
+const top = resolve(import.meta.dirname, '../../..')
+const sandbox = mkdtempSync(join(tmpdir(), 'cajun-published-'))
+const unpacked: Unpacked[] = []
+let complaints = 0
 
-function fail(name: string, problem: string): void {
-  failed++
-  console.error(`${name}: ${problem}`)
+function complain(about: string, problem: string): void {
+  complaints++
+  console.error(`${about}: ${problem}`)
 }
 
 try {
   for (const directory of readdirSync(join(top, 'packages'))) {
-    const path = join(top, 'packages', directory)
-    const manifest = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as { name: string; private?: boolean }
+    const workspace = join(top, 'packages', directory)
+    const manifest = JSON.parse(readFileSync(join(workspace, 'package.json'), 'utf8')) as { name: string; private?: boolean }
     if (manifest.private === true) continue
-    const before = new Set(readdirSync(folder))
-    execFileSync('pnpm', ['pack', '--pack-destination', folder], { cwd: path, stdio: 'pipe' })
-    const tarball = readdirSync(folder).find((file) => !before.has(file))
-    if (tarball === undefined) throw new Error(`${manifest.name} was not packed`)
-    const bytes = readFileSync(join(folder, tarball))
-    const { messages, pkg } = await publint({
-      pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) },
-      strict: true,
-    })
-    for (const message of messages) fail(manifest.name, formatMessage(message, pkg) ?? message.code)
-    try {
-      // ESM only: what a CommonJS consumer or an old resolver would see is not our concern.
-      execFileSync('pnpm', ['exec', 'attw', join(folder, tarball), '--profile', 'esm-only', '--format', 'ascii'], {
-        cwd: join(top, 'tooling/checks'),
-        stdio: 'pipe',
-      })
-    } catch (error) {
-      fail(manifest.name, String((error as { stdout?: Buffer }).stdout ?? error))
-    }
-    console.log(`packed ${manifest.name}: ${(bytes.length / 1024).toFixed(0)} KiB`)
+    const tarball = join(sandbox, `${directory}.tgz`)
+    execFileSync('pnpm', ['pack', '--out', tarball], { cwd: workspace, stdio: ['ignore', 'ignore', 'inherit'] })
+    const folder = join(sandbox, 'node_modules', manifest.name)
+    mkdirSync(folder, { recursive: true })
+    execFileSync('tar', ['-xzf', tarball, '-C', folder, '--strip-components=1'])
+    unpacked.push({ workspace, folder })
+    for (const problem of await packedProblems(tarball, folder)) complain(manifest.name, problem)
+    console.log(`packed ${manifest.name}: ${(statSync(tarball).size / 1024).toFixed(0)} KiB`)
   }
+  for (const problem of consumerProblems(sandbox, unpacked, top)) complain('as a consumer', problem)
 } finally {
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(sandbox, { recursive: true, force: true })
 }
-console.log(failed === 0 ? 'packages: publint and attw have no complaints' : `packages: ${failed} complaints`)
-process.exitCode = failed === 0 ? 0 : 1
+console.log(`packages: ${unpacked.length} packed, ${complaints} complaints`)
+process.exitCode = unpacked.length > 0 && complaints === 0 ? 0 : 1
