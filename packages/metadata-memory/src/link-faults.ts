@@ -5,10 +5,20 @@ export type Cut = 'both' | 'answers'
 
 export class LinkFaults {
   #cut: Cut | undefined
+  #answerDelayMs = 0
   readonly #onHeal = new Set<() => void>()
 
   get cut(): Cut | undefined {
     return this.#cut
+  }
+
+  get answerDelayMs(): number {
+    return this.#answerDelayMs
+  }
+
+  /** From now on requests are carried out at once and their answers arrive this much later; 0: at once again. */
+  delayAnswers(delayMs: number): void {
+    this.#answerDelayMs = delayMs
   }
 
   /** From now on nobody hears anything any more. Nothing is told: whoever waits for an answer waits until its deadline. */

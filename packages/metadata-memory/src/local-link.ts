@@ -31,6 +31,8 @@ export class LocalLink implements MemoryLink {
     const cut = this.#cut()
     if (cut === 'both') return this.#silence(call)
     const answer = this.#database.execute(request)
+    const delayMs = Math.max(...this.#faults.map((faults) => faults.answerDelayMs))
+    if (delayMs > 0) await new Promise<void>((resolve) => void this.#runtime.setTimer(resolve, delayMs))
     return cut === 'answers' ? this.#silence(call) : answer
   }
 
