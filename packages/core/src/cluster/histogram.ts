@@ -33,7 +33,7 @@ export class Histogram {
 
   /** Negative durations (clocks of a virtual runtime can be set) count as 0. */
   record(ms: number): void {
-    const value = ms > 0 ? ms : 0
+    const value = Math.max(0, ms)
     const index = bucketOf(value)
     this.#counts[index] = (this.#counts[index] as number) + 1
     this.#count++
