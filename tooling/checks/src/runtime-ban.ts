@@ -67,16 +67,23 @@ export function checkRuntimeBan(file: SourceFile): Finding[] {
 /** Names that the module binds somewhere: variables, parameters, imports. */
 function boundNames(program: SyntaxNode): Set<string> {
   const names = new Set<string>()
-  walk(program, (node, parent) => {
-    if (node.type === 'Identifier' && parent !== undefined && binds(node, parent)) names.add(node['name'] as string)
+  const bind = (pattern: unknown): void => {
+    const node = pattern as SyntaxNode | null | undefined
+    if (node?.type === 'Identifier') names.add(node['name'] as string)
+    else if (node?.type === 'ObjectPattern')
+      for (const property of node['properties'] as SyntaxNode[]) bind(property['value'] ?? property['argument'])
+    else if (node?.type === 'ArrayPattern') for (const element of node['elements'] as unknown[]) bind(element)
+    else if (node?.type === 'AssignmentPattern') bind(node['left'])
+    else if (node?.type === 'RestElement') bind(node['argument'])
+    else if (node?.type === 'TSParameterProperty') bind(node['parameter'])
+  }
+  walk(program, (node) => {
+    if (node.type === 'VariableDeclarator') bind(node['id'])
+    else if (node.type.startsWith('Import')) bind(node['local'])
+    else if (node.type === 'CatchClause') bind(node['param'])
+    else if (Array.isArray(node['params'])) for (const parameter of node['params']) bind(parameter)
   })
   return names
-}
-
-function binds(node: SyntaxNode, parent: SyntaxNode): boolean {
-  if (parent['id'] === node || parent['local'] === node) return true
-  if (Array.isArray(parent['params'])) return parent['params'].includes(node)
-  return parent.type === 'TSParameterProperty' || (parent.type === 'CatchClause' && parent['param'] === node)
 }
 
 function memberName(node: SyntaxNode): string | undefined {

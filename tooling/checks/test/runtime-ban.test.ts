@@ -29,6 +29,7 @@ it.each([
   'process.env.NODE_ENV',
   "process['env']",
   'const { env } = process',
+  'const context = { process }',
   'process.nextTick(f)',
   'function f(process) { return process.env }',
   "import { randomUUID } from 'node:crypto'",
@@ -53,6 +54,10 @@ it.each([
   'const log = Math.log2(8)',
   'signal instanceof AbortSignal',
   'function owner(process: ProcessId) { return same(process) }',
+  'const { process, units } = options; same(process)',
+  'const [{ id: process = none }] = records; same(process)',
+  'for (const process of processes) same(process)',
+  "import { process } from './ownership.ts'; same(process)",
 ])('leaves %s alone', (text) => {
   expect(checkRuntimeBan(inCore('messaging', text))).toEqual([])
 })
