@@ -48,7 +48,11 @@ export const leadershipCases: readonly StoreCase[] = [
         await context.eventually(PATIENCE_MS, () => assert.equal(leading().length, 1, `${leading().length} candidates lead`))
         await context.sleep(30)
         const [leader, ...others] = leading()
-        assert.deepEqual(others.map((other) => other.name), [], 'leads as well') // biome-ignore format: one line
+        assert.deepEqual(
+          others.map((other) => other.name),
+          [],
+          'leads as well',
+        )
         const entry = await peer.get(context.key('leader'))
         assert.equal(entry?.value, leader?.name)
         assert.equal(entry?.version, leader?.won?.version)

@@ -198,12 +198,21 @@ export const readWriteCases: readonly StoreCase[] = [
       assert.equal((await store.put(context.key('new'), 'x', { guard })).ok, false)
       assert.equal((await store.delete(key, { ifVersion: foreign })).ok, false)
       assert.equal((await store.delete(key, { guard })).ok, false)
-      const batch = await store.putAll([{ key, value: 'x' }, { key: context.key('new'), value: 'x' }], { guard }) // biome-ignore format: one line
+      const batch = await store.putAll(
+        [
+          { key, value: 'x' },
+          { key: context.key('new'), value: 'x' },
+        ],
+        { guard },
+      )
       assert.deepEqual(batch, { ok: false, written: 0, conflict: 'guard' })
       assert.deepEqual(await peer.list(context.prefix), before)
       await store.put(context.key('last'), 'x')
       await context.eventually(1_000, () => assert.ok(log.state.has(context.key('last'))))
-      assert.deepEqual(log.changes.map((change) => (change.type === 'put' ? change.entry.key : change.key)), [context.key('last')]) // biome-ignore format: one line
+      assert.deepEqual(
+        log.changes.map((change) => (change.type === 'put' ? change.entry.key : change.key)),
+        [context.key('last')],
+      )
     },
   },
   {
@@ -357,7 +366,10 @@ export const readWriteCases: readonly StoreCase[] = [
         context.rejection(context.timeoutMs, 'putAll', store.putAll([{ key: context.key('b'), value: 'x' }], { guard })),
         context.rejection(context.timeoutMs, 'delete', store.delete(key, { ifVersion: version })),
       ])
-      assert.deepEqual(outcomes.map((error) => error.code), ['UNKNOWN_OUTCOME', 'UNKNOWN_OUTCOME', 'UNKNOWN_OUTCOME']) // biome-ignore format: one line
+      assert.deepEqual(
+        outcomes.map((error) => error.code),
+        ['UNKNOWN_OUTCOME', 'UNKNOWN_OUTCOME', 'UNKNOWN_OUTCOME'],
+      )
     },
   },
   {
@@ -450,7 +462,13 @@ export const readWriteCases: readonly StoreCase[] = [
       for (const value of ['lone\uDC00', 7, null, undefined] as string[]) await assert.rejects(store.put(key, value), TypeError)
       const tooLarge = 'é'.repeat(Math.floor(context.capabilities.maxValueBytes / 2) + 1)
       await assert.rejects(store.put(key, tooLarge), /maxValueBytes/)
-      await assert.rejects(store.putAll([{ key: context.key('a'), value: 'x' }, { key: 'b/', value: 'x' }]), TypeError) // biome-ignore format: one line
+      await assert.rejects(
+        store.putAll([
+          { key: context.key('a'), value: 'x' },
+          { key: 'b/', value: 'x' },
+        ]),
+        TypeError,
+      )
       await assert.rejects(store.list('lone\uD800'), TypeError)
       assert.deepEqual(await store.list(context.prefix), [])
     },

@@ -48,7 +48,10 @@ export const sessionCases: readonly StoreCase[] = [
       await written(store.put(context.key('stays'), 'x'))
       await context.isolate('both')
       await context.eventually(session.ttlMs + 1_000, async () => {
-        assert.deepEqual((await peer.list(context.prefix)).map((entry) => entry.key), [context.key('stays')]) // biome-ignore format: one line
+        assert.deepEqual(
+          (await peer.list(context.prefix)).map((entry) => entry.key),
+          [context.key('stays')],
+        )
       })
     },
   },
@@ -166,7 +169,13 @@ export const sessionCases: readonly StoreCase[] = [
       const session = await store.openSession({ ttlMs: Math.max(20_000, context.ttlMs) })
       const lost = countLost(session.lost)
       await written(store.put(context.key('a'), 'x', { session }))
-      await store.putAll([{ key: context.key('b'), value: 'x' }, { key: context.key('c'), value: 'x' }], { session }) // biome-ignore format: one line
+      await store.putAll(
+        [
+          { key: context.key('b'), value: 'x' },
+          { key: context.key('c'), value: 'x' },
+        ],
+        { session },
+      )
       assert.equal((await peer.list(context.prefix)).length, 3)
       await Promise.all([session.close(), session.close()])
       assert.deepEqual(await peer.list(context.prefix), [])

@@ -15,10 +15,11 @@ function seen(log: WatchLog, key: string): (string | null)[] {
   }
   for (const event of log.events) {
     if (event.type === 'snapshot') add(event.entries.find((entry) => entry.key === key)?.version ?? null)
-    else for (const change of event.changes) {
-      if (change.type === 'put' && change.entry.key === key) add(change.entry.version)
-      if (change.type === 'delete' && change.key === key) add(null)
-    } // biome-ignore format: one loop
+    else
+      for (const change of event.changes) {
+        if (change.type === 'put' && change.entry.key === key) add(change.entry.version)
+        if (change.type === 'delete' && change.key === key) add(null)
+      }
   }
   return versions
 }
@@ -52,10 +53,13 @@ export const watchCases: readonly StoreCase[] = [
         const watch = await store.watch(prefix, (event) => events.push(event))
         const first = events[0]
         assert.ok(first?.type === 'snapshot', `watch resolved after ${events.length} events, the first of them: ${first?.type}`)
-        assert.deepEqual(first.entries.filter((entry) => !entry.key.endsWith('during')), [
-          { key: `${prefix}a`, value: '1', version: versions[1] },
-          { key: `${prefix}b`, value: '2', version: versions[0] },
-        ]) // biome-ignore format: as it is
+        assert.deepEqual(
+          first.entries.filter((entry) => !entry.key.endsWith('during')),
+          [
+            { key: `${prefix}a`, value: '1', version: versions[1] },
+            { key: `${prefix}b`, value: '2', version: versions[0] },
+          ],
+        )
         await Promise.all(writes)
         await watch.close()
       }
@@ -123,7 +127,10 @@ export const watchCases: readonly StoreCase[] = [
     async run(context) {
       const store = await context.open()
       const [all, part] = [await context.watch(store, context.prefix), await context.watch(store, context.key('part/'))]
-      await store.putAll([{ key: context.key('part/a'), value: '1' }, { key: context.key('other'), value: '2' }]) // biome-ignore format: one line
+      await store.putAll([
+        { key: context.key('part/a'), value: '1' },
+        { key: context.key('other'), value: '2' },
+      ])
       await store.put(context.key('part/a'), '3')
       await context.eventually(2_000, () => {
         assert.deepEqual(all.values(), { [context.key('part/a')]: '3', [context.key('other')]: '2' })
@@ -190,7 +197,9 @@ export const watchCases: readonly StoreCase[] = [
     title: 'nothing outside the prefix is delivered',
     async run(context) {
       const [store, peer] = await Promise.all([context.open(), context.openPeer()])
-      await store.putAll(['a', 'a/', 'ab', 'b/a'].filter((name) => !name.endsWith('/')).map((name) => ({ key: context.key(name), value: 'x' }))) // biome-ignore format: one line
+      await store.putAll(
+        ['a', 'a/', 'ab', 'b/a'].filter((name) => !name.endsWith('/')).map((name) => ({ key: context.key(name), value: 'x' })),
+      )
       const log = await context.watch(store, context.key('a/'))
       for (const name of ['a', 'a/1', 'ab/1', 'a-/1', 'b/a/1', 'a/2/x']) await peer.put(context.key(name), 'x')
       await peer.delete(context.key('a'))
