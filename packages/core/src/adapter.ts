@@ -1,5 +1,6 @@
 // What packages beside core need to implement a store or a transport, and what the simulation reuses. Users import from '@cajun/core'.
 
+export type { Guarantee } from './delivery/guarantee.ts'
 export {
   CajunError,
   ClosedError,

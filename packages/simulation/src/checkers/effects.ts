@@ -1,0 +1,51 @@
+// I3, I4 and I6: what was acknowledged is among the effects, exactly-once takes effect once in each life of a state and never again after
+// it was acknowledged, at-most-once never twice, and what is said not to have been executed was not.
+
+import type { History, TurnRecord } from '../history.ts'
+import { describeSend, effectsByMessage, type Violation } from './violation.ts'
+
+export function checkEffects(history: History): Violation[] {
+  const violations: Violation[] = []
+  const effects = effectsByMessage(history)
+  for (const send of history.sends) {
+    const turns = effects.get(send.message) ?? []
+    const outcome = history.outcomes.get(send.message)
+    const report = (invariant: string, what: string, atMs: number): void => {
+      violations.push({ invariant, what: `${describeSend(send)} ${what}`, atMs })
+    }
+    const reliable = send.guarantee !== 'at-most-once'
+    if (turns.length === 0) {
+      if (outcome?.result === 'ok' && (reliable || send.form === 'ask')) report('I3', 'was acknowledged and never handled', outcome.atMs)
+      continue
+    }
+    if (outcome?.result === 'not-executed') report('I4', `ended as not executed, and was handled (${places(turns)})`, outcome.atMs)
+    if (send.guarantee === 'at-most-once' && turns.length > 1)
+      report('I6', `was handled ${turns.length} times (${places(turns)})`, atOf(turns[1]))
+    if (send.guarantee === 'exactly-once') {
+      const lives = new Set<number>()
+      for (const turn of turns) {
+        if (lives.has(turn.life)) report('I4', `was handled twice in life ${turn.life} (${places(turns)})`, turn.atMs)
+        lives.add(turn.life)
+      }
+      const known = outcome !== undefined && (outcome.result === 'ok' || outcome.result === 'failed')
+      const again = turns.find((turn, index) => index > 0 && known && turn.atMs > outcome.atMs)
+      if (again !== undefined) report('I4', `was handled again after it was acknowledged (${places(turns)})`, again.atMs)
+    }
+    if (outcome?.reply !== undefined) {
+      const { reply } = outcome
+      if (!turns.some((turn) => turn.life === reply.life && turn.count === reply.count)) {
+        report('I4', `got a reply of life ${reply.life}, turn ${reply.count}, which did not handle it (${places(turns)})`, outcome.atMs)
+      }
+      if (reply.message !== send.message) report('I3', `got the reply to message ${reply.message}`, outcome.atMs)
+    }
+  }
+  return violations
+}
+
+function places(turns: readonly TurnRecord[]): string {
+  return turns.map((turn) => `${turn.process} at ${turn.atMs.toFixed(1)}, life ${turn.life} turn ${turn.count}`).join('; ')
+}
+
+function atOf(turn: TurnRecord | undefined): number {
+  return turn?.atMs ?? 0
+}

@@ -1,0 +1,161 @@
+// What happened, as an observer who sees everything notes it: sends and how they ended, turns, lives of actors' states, crashes, lost leases.
+// Checkers read it when the run is over; nothing here judges.
+//
+// A *life* is one state of one actor from its making to its loss. It goes along in handoffs, so its number tells whether a state was
+// carried over, made anew, or is there twice.
+
+import type { Guarantee } from '@cajun/core/adapter'
+
+export interface SendRecord {
+  readonly message: number
+  /** The process that sent it. */
+  readonly source: string
+  readonly actor: string
+  /** Its place among everything that this source sent to this actor. */
+  readonly order: number
+  readonly guarantee: Guarantee
+  readonly form: 'tell' | 'send' | 'ask'
+  readonly atMs: number
+  readonly timeoutMs: number
+  /** Sent in the turn of this message. */
+  readonly insideOf: number | undefined
+  /** Of the convergence phase: it must succeed. */
+  readonly isProbe: boolean
+  readonly isAborted?: boolean
+}
+
+export type Result =
+  /** The guarantee was met, or the reply came. */
+  | 'ok'
+  /** `tell` returned true. */
+  | 'accepted'
+  | 'not-executed'
+  | 'unknown'
+  /** The handler threw. */
+  | 'failed'
+  | 'error'
+
+export interface OutcomeRecord {
+  readonly result: Result
+  readonly atMs: number
+  readonly detail?: string | undefined
+  /** Of an ask that recorded its turn: what it answered. */
+  readonly reply?: { readonly message: number; readonly life: number; readonly count: number } | undefined
+}
+
+export interface TurnRecord {
+  readonly message: number
+  readonly actor: string
+  readonly process: string
+  readonly life: number
+  /** How many turns this state has seen, this one included. */
+  readonly count: number
+  readonly atMs: number
+  /** By the documents as the store holds them at this moment. */
+  readonly epoch: number
+  /** Why this process must not run a turn of this actor now. */
+  readonly problem: string | undefined
+  /** The turn put the message aside; it is handled later, in whatever order. */
+  readonly isStash?: boolean
+  /** Of a message that had been put aside: its order was settled then. */
+  readonly isUnstashed?: boolean
+}
+
+export interface LifeRecord {
+  readonly life: number
+  readonly actor: string
+  readonly process: string
+  readonly atMs: number
+  /** Ended in a way that gives its state up: passivated, stopped, restarted. */
+  end: { readonly reason: string; readonly atMs: number } | undefined
+  /** When a new life began although this one's end is not noted: whether something that happened since excuses its loss. */
+  excuse?: string | undefined
+}
+
+export interface DeadLetterRecord {
+  readonly process: string
+  readonly actor: string
+  readonly reason: string
+  readonly atMs: number
+}
+
+export interface ProcessEvent {
+  readonly process: string
+  readonly atMs: number
+  readonly event: 'started' | 'crashed' | 'stopped' | 'lease lost' | 'paused' | 'resumed'
+}
+
+/** Any violation found while the run went on: a refused write that went through, an uncaught error. */
+export interface Finding {
+  readonly invariant: string
+  readonly what: string
+  readonly atMs: number
+}
+
+export class History {
+  readonly sends: SendRecord[] = []
+  readonly outcomes = new Map<number, OutcomeRecord>()
+  readonly turns: TurnRecord[] = []
+  readonly lives = new Map<number, LifeRecord>()
+  readonly deadLetters: DeadLetterRecord[] = []
+  readonly processEvents: ProcessEvent[] = []
+  readonly findings: Finding[] = []
+  /** Readable lines for the trace of a failing run: faults, leadership, appointments. */
+  readonly notes: Array<{ readonly atMs: number; readonly where: string; readonly what: string }> = []
+  readonly #orders = new Map<string, number>()
+  #lives = 0
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  sent(record: Omit<SendRecord, 'message' | 'order' | 'atMs'>): SendRecord {
+    const stream = `${record.source}>${record.actor}`
+    const order = (this.#orders.get(stream) ?? 0) + 1
+    this.#orders.set(stream, order)
+    const full: SendRecord = { ...record, message: this.sends.length, order, atMs: this.#now() }
+    this.sends.push(full)
+    return full
+  }
+
+  ended(
+    message: number,
+    result: Result,
+    extra: { readonly detail?: string | undefined; readonly reply?: OutcomeRecord['reply'] } = {},
+  ): void {
+    if (this.outcomes.has(message)) this.found('I7', `message ${message} ended twice`)
+    this.outcomes.set(message, { result, atMs: this.#now(), ...extra })
+  }
+
+  turn(record: Omit<TurnRecord, 'atMs'>): void {
+    this.turns.push({ ...record, atMs: this.#now() })
+  }
+
+  born(actor: string, process: string): number {
+    const life = ++this.#lives
+    this.lives.set(life, { life, actor, process, atMs: this.#now(), end: undefined })
+    return life
+  }
+
+  gaveUp(life: number, reason: string): void {
+    const record = this.lives.get(life)
+    if (record !== undefined) record.end ??= { reason, atMs: this.#now() }
+  }
+
+  deadLetter(process: string, actor: string, reason: string): void {
+    this.deadLetters.push({ process, actor, reason, atMs: this.#now() })
+  }
+
+  process(process: string, event: ProcessEvent['event']): void {
+    this.processEvents.push({ process, event, atMs: this.#now() })
+  }
+
+  found(invariant: string, what: string): void {
+    this.findings.push({ invariant, what, atMs: this.#now() })
+  }
+
+  note(where: string, what: string): void {
+    this.notes.push({ atMs: this.#now(), where, what })
+  }
+}

@@ -1,0 +1,189 @@
+// Each checker is fed a history that violates its invariant, and one beside it that does not.
+
+import { describe, expect, test } from 'vitest'
+import { checkAll } from '../src/checkers/check-all.ts'
+import { History, type SendRecord, type TurnRecord } from '../src/history.ts'
+
+let nowMs = 0
+
+function open(): History {
+  nowMs = 0
+  return new History(() => ++nowMs)
+}
+
+function send(history: History, more: Partial<SendRecord> = {}): number {
+  return history.sent({
+    source: 'a.1',
+    actor: 'k/x',
+    guarantee: 'exactly-once',
+    form: 'send',
+    timeoutMs: 1_000,
+    insideOf: undefined,
+    isProbe: false,
+    ...more,
+  }).message
+}
+
+function turn(history: History, message: number, more: Partial<TurnRecord> = {}): void {
+  history.turn({ message, actor: 'k/x', process: 'b.1', life: 1, count: 1, epoch: 1, problem: undefined, ...more })
+}
+
+function found(history: History): string[] {
+  return checkAll(history, { pausedMs: new Map() }).map(({ invariant, what }) => `${invariant} ${what}`)
+}
+
+describe('the checkers', () => {
+  test('find nothing wrong with a message that was handled and acknowledged', () => {
+    const history = open()
+    history.born('k/x', 'b.1')
+    const message = send(history)
+    turn(history, message)
+    history.ended(message, 'ok')
+    expect(found(history)).toEqual([])
+  })
+
+  test('I1: a turn of a process that does not own the actor', () => {
+    const history = open()
+    const message = send(history)
+    turn(history, message, { problem: 'the document names c.1' })
+    history.ended(message, 'ok')
+    expect(found(history)).toEqual([expect.stringMatching(/^I1 .*names c\.1/)])
+  })
+
+  test('I1: an epoch that goes back, and one epoch on two processes', () => {
+    const history = open()
+    const [first, second, third] = [send(history), send(history), send(history)]
+    turn(history, first, { epoch: 2, count: 1 })
+    turn(history, second, { epoch: 1, process: 'c.1', count: 2 })
+    turn(history, third, { epoch: 2, process: 'c.1', count: 3 })
+    for (const message of [first, second, third]) history.ended(message, 'ok')
+    expect(found(history)).toEqual([expect.stringMatching(/^I1 .*epoch 1 .*after epoch 2/), expect.stringMatching(/^I1 .*both/)])
+  })
+
+  test('I3: acknowledged, and never handled', () => {
+    const history = open()
+    history.ended(send(history), 'ok')
+    expect(found(history)).toEqual([expect.stringMatching(/^I3 .*never handled/)])
+  })
+
+  test('I3: a reply to another message', () => {
+    const history = open()
+    const [first, second] = [send(history, { form: 'ask' }), send(history, { form: 'ask' })]
+    turn(history, first)
+    turn(history, second, { count: 2 })
+    history.ended(first, 'ok', { reply: { message: first, life: 1, count: 1 } })
+    history.ended(second, 'ok', { reply: { message: first, life: 1, count: 1 } })
+    expect(found(history)).toContainEqual(expect.stringMatching(/^I3 .*reply to message 0/))
+  })
+
+  test('I4: handled twice in one life; a repetition under at-least-once is none', () => {
+    const history = open()
+    const [once, often] = [send(history), send(history, { guarantee: 'at-least-once' })]
+    turn(history, once, { count: 1 })
+    turn(history, once, { count: 2 })
+    turn(history, often, { count: 3 })
+    turn(history, often, { count: 4 })
+    history.ended(once, 'ok')
+    history.ended(often, 'ok')
+    expect(found(history)).toEqual([expect.stringMatching(/^I4 message 0 .*twice in life 1/)])
+  })
+
+  test('I4: handled in a later life, although it was acknowledged in the earlier', () => {
+    const history = open()
+    const message = send(history)
+    turn(history, message)
+    history.ended(message, 'ok')
+    turn(history, message, { life: 2, process: 'c.1', epoch: 2 })
+    expect(found(history)).toEqual([expect.stringMatching(/^I4 .*again after it was acknowledged/)])
+  })
+
+  test('a message that was not acknowledged before its owner died is handled by the next life', () => {
+    const history = open()
+    const message = send(history)
+    turn(history, message)
+    turn(history, message, { life: 2, process: 'c.1', epoch: 2 })
+    history.ended(message, 'ok')
+    expect(found(history)).toEqual([])
+  })
+
+  test('I4: said not to be executed, and was', () => {
+    const history = open()
+    const message = send(history)
+    turn(history, message)
+    history.ended(message, 'not-executed')
+    expect(found(history)).toEqual([expect.stringMatching(/^I4 .*not executed/)])
+  })
+
+  test('I5: an earlier message after a later one', () => {
+    const history = open()
+    const [first, second] = [send(history), send(history)]
+    turn(history, second, { count: 1 })
+    turn(history, first, { count: 2 })
+    history.ended(first, 'ok')
+    history.ended(second, 'ok')
+    expect(found(history)).toEqual([expect.stringMatching(/^I5 .*message 0 .*after message 1/)])
+  })
+
+  test('I6: at-most-once, twice', () => {
+    const history = open()
+    const message = send(history, { guarantee: 'at-most-once' })
+    turn(history, message)
+    turn(history, message, { life: 2 })
+    history.ended(message, 'ok')
+    expect(found(history)).toEqual([expect.stringMatching(/^I6 .*2 times/)])
+  })
+
+  test('I7: a send that never ends, one that ends late, and neither when its process crashed', () => {
+    const history = open()
+    send(history)
+    const late = send(history)
+    turn(history, late)
+    send(history, { source: 'c.1' })
+    history.process('c.1', 'crashed')
+    nowMs = 5_000
+    history.ended(late, 'ok')
+    expect(found(history)).toEqual([
+      expect.stringMatching(/^I7 message 0 .*never ended/),
+      expect.stringMatching(/^I7 message 1 .*deadline of 1000/),
+    ])
+  })
+
+  test('I7: a tell that was neither handled nor dead-lettered', () => {
+    const history = open()
+    history.ended(send(history, { form: 'tell' }), 'accepted')
+    history.ended(send(history, { form: 'tell' }), 'accepted')
+    history.deadLetter('a.1', 'k/x', 'deadline')
+    expect(found(history)).toEqual([expect.stringMatching(/^I7 2 tells to k\/x .*1 dead letters/)])
+  })
+
+  test('I9: a probe that failed', () => {
+    const history = open()
+    history.ended(send(history, { isProbe: true, form: 'ask' }), 'unknown')
+    expect(found(history)).toEqual([expect.stringMatching(/^I9 /)])
+  })
+
+  test('I13: a state that went back, and one that jumped', () => {
+    const history = open()
+    const messages = [send(history), send(history), send(history), send(history)]
+    const counts = [1, 2, 2, 5]
+    messages.forEach((message, index) => {
+      turn(history, message, { count: counts[index] as number })
+      history.ended(message, 'ok')
+    })
+    expect(found(history)).toEqual([expect.stringMatching(/^I13 .*went back: turn 2/), expect.stringMatching(/^I3 .*shows 5 turns/)])
+  })
+
+  test('I13: a new life without an excuse; passivation and a crash are ones', () => {
+    for (const how of ['none', 'passivated', 'excused']) {
+      const history = open()
+      const life = history.born('k/x', 'b.1')
+      const message = send(history)
+      turn(history, message)
+      history.ended(message, 'ok')
+      if (how === 'passivated') history.gaveUp(life, 'passivated')
+      const next = history.born('k/x', 'c.1')
+      if (how === 'excused') (history.lives.get(next) as { excuse?: string }).excuse = 'b.1 crashed'
+      expect(found(history)).toEqual(how === 'none' ? [expect.stringMatching(/^I13 .*began life 2/)] : [])
+    }
+  })
+})
