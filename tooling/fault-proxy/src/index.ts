@@ -1,0 +1,6 @@
+export { FaultProxy, type FaultProxyOptions } from './fault-proxy.ts'
+export type { FrameFaults, Way } from './faults.ts'
+export { DATA, MessageCutter } from './message-cutter.ts'
+export type { FaultReport } from './report.ts'
+export { type Fault, type FaultKind, makeSchedule, type ScheduledFault, type ScheduleOptions, SchedulePlayer } from './schedule.ts'
+export { SeededRandom } from './seeded-random.ts'
