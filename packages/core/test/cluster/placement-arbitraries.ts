@@ -46,13 +46,11 @@ export function moved(before: PlacementDocument, after: PlacementDocument): numb
 
 /** Changes without regard to what the document allows: most are refused, which is a part of the test. */
 export function anyChange(shardCount: number): fc.Arbitrary<PlacementChange> {
-  const owner = fc
-    .record({ node: fc.nat(3), process: fc.nat(1), session: fc.nat(2) })
-    .map(({ node, process, session }) => ({
-      nodeId: `n${node}`,
-      processId: `n${node}-p${process}`,
-      incarnation: `n${node}-p${process}-s${session}`,
-    }))
+  const owner = fc.record({ node: fc.nat(3), process: fc.nat(1), session: fc.nat(2) }).map(({ node, process, session }) => ({
+    nodeId: `n${node}`,
+    processId: `n${node}-p${process}`,
+    incarnation: `n${node}-p${process}-s${session}`,
+  }))
   const id = fc.constantFrom('a', 'b', 'c', 'd')
   const unit: fc.Arbitrary<UnitKey> = fc.oneof({ weight: 3, arbitrary: fc.nat(shardCount - 1) }, { weight: 1, arbitrary: id })
   const handoffId = fc.constantFrom('h1', 'h2')

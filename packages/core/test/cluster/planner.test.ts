@@ -16,6 +16,7 @@ const placed = (shards: number, candidates: readonly PlanCandidate[], options = 
 const stock = fc.uniqueArray(fc.record({ id: fc.nat(40), capacity: fc.constantFrom(1, 1, 1, 0.5, 2, 3.7, 10) }), {
   minLength: 1,
   maxLength: 14,
+  size: 'max',
   selector: ({ id }) => id,
 })
 const unevenNodes = stock.map((all) => all.map(({ id, capacity }) => node(id, { capacity })))
