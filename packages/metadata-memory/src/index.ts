@@ -1,5 +1,6 @@
 export { memoryCapabilities } from './capabilities.ts'
 export { EmbeddedDatabase, type EmbeddedDatabaseOptions } from './embedded-database.ts'
 export { type Cut, LinkFaults } from './link-faults.ts'
+export { MemoryMetadataServer, type MemoryMetadataServerOptions } from './memory-metadata-server.ts'
 export { MemoryMetadataStore } from './memory-metadata-store.ts'
-export type { MemoryMetadataStoreOptions } from './options.ts'
+export { type MemoryMetadataStoreOptions, memoryMetadataStoreDefaults } from './options.ts'

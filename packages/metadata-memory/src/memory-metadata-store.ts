@@ -18,7 +18,8 @@ import { memoryCapabilities } from './capabilities.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import { LocalLink } from './local-link.ts'
 import type { MemoryLink } from './memory-link.ts'
-import type { MemoryMetadataStoreOptions } from './options.ts'
+import { type MemoryMetadataStoreOptions, resolveServerAddress } from './options.ts'
+import { TcpLink } from './tcp-link.ts'
 
 export class MemoryMetadataStore extends BaseMetadataStore {
   readonly capabilities: StoreCapabilities = memoryCapabilities
@@ -26,7 +27,11 @@ export class MemoryMetadataStore extends BaseMetadataStore {
 
   constructor(options: MemoryMetadataStoreOptions = {}) {
     super(options)
-    this.#link = new LocalLink(options.database ?? new EmbeddedDatabase({ runtime: this.runtime }), this.runtime, options.faults)
+    const server = resolveServerAddress(options)
+    this.#link =
+      server === undefined
+        ? new LocalLink(options.database ?? new EmbeddedDatabase({ runtime: this.runtime }), this.runtime, options.faults)
+        : new TcpLink({ ...server, runtime: this.runtime })
   }
 
   protected override get endpoint(): string {
