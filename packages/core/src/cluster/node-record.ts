@@ -36,7 +36,8 @@ export function encodeNodeRecord(record: NodeRecord): string {
     address: record.address,
     kinds: record.kinds,
     capacity: record.capacity,
-    load: record.load,
+    // What an application reports is not ours to trust: others would refuse the record, and the node would not exist.
+    load: Number.isFinite(record.load) ? Math.max(0, record.load) : 0,
     draining: record.draining,
     protocol: [record.protocol.min, record.protocol.max],
   })
@@ -50,7 +51,7 @@ export function parseNodeRecord(key: string, value: string): NodeRecord {
   const nodeId = at.string(root['node'], 'node')
   if (!key.endsWith(`/${nodeId}`)) at.fail(`the record is of node '${nodeId}', which is another key`)
   const capacity = at.number(root['capacity'], 'capacity', 0)
-  if (capacity === 0 || capacity === Number.POSITIVE_INFINITY) at.fail(`capacity is ${capacity}, not a finite number above 0`)
+  if (capacity === 0) at.fail('capacity is 0, not a number above 0')
   const protocol = at.array(root['protocol'], 'protocol')
   const min = at.integer(protocol[0], 'protocol[0]', 1)
   return {

@@ -50,8 +50,8 @@ export class StoredJson {
   }
 
   number(value: unknown, path: string, min: number): number {
-    if (typeof value !== 'number' || !(value >= min)) this.fail(`${path} is ${nameOf(value)}, not a number of at least ${min}`)
-    return value
+    if (!Number.isFinite(value) || (value as number) < min) this.fail(`${path} is ${nameOf(value)}, not a finite number of at least ${min}`)
+    return value as number
   }
 
   integer(value: unknown, path: string, min: number): number {
