@@ -1,0 +1,241 @@
+// One run: boot, faults under load, everything healed, bounded convergence, checks. Depends on its scenario alone.
+
+import { ActorFailedError, CajunError, DeliveryUnknownError, NotExecutedError } from '@cajun/core'
+import { checkAll } from './checkers/check-all.ts'
+import type { Violation } from './checkers/violation.ts'
+import { FaultInjector } from './fault-injector.ts'
+import { History, type SendRecord } from './history.ts'
+import type { SimulatedProcess } from './host.ts'
+import { LivelockError, SimulationLoop } from './loop.ts'
+import { Marks } from './marks.ts'
+import { hashText } from './random-streams.ts'
+import { type Answer, type Order, type Recorder, recordingActors } from './recording-actors.ts'
+import type { Scenario } from './scenario.ts'
+import { SimulatedCluster, type SimulatedNode, stackOf } from './simulated-cluster.ts'
+import type { Action } from './workload.ts'
+
+export interface RunResult {
+  readonly scenario: Scenario
+  readonly violations: readonly Violation[]
+  readonly marks: Marks
+  readonly traceHash: number
+  readonly events: number
+  readonly messages: number
+  readonly virtualMs: number
+  readonly history: History
+}
+
+export interface RunOptions {
+  /** Notes what nodes log, for a readable trace. */
+  readonly verbose?: boolean
+}
+
+/** GUARANTEES: within TTL + 1 s, two TTLs after a store outage. */
+function convergenceMs(scenario: Scenario): number {
+  const outage = scenario.faults.some(
+    ({ kind }) => kind === 'store-down' || kind === 'store-rebirth' || kind === 'store-cut' || kind === 'isolate',
+  )
+  return (outage ? 2 : 1) * scenario.ttlMs + 1_000
+}
+
+export async function runScenario(scenario: Scenario, options: RunOptions = {}): Promise<RunResult> {
+  const run = new Run(scenario, options)
+  const onRejection = (error: unknown): void => run.history.found('uncaught', `a rejection that nobody handled: ${stackOf(error)}`)
+  process.on('unhandledRejection', onRejection)
+  try {
+    return await run.toTheEnd()
+  } finally {
+    process.off('unhandledRejection', onRejection)
+  }
+}
+
+class Run {
+  readonly scenario: Scenario
+  readonly history: History
+  readonly #loop = new SimulationLoop()
+  readonly #marks = new Marks()
+  readonly #cluster: SimulatedCluster
+  readonly #injector: FaultInjector
+
+  constructor(scenario: Scenario, options: RunOptions) {
+    this.scenario = scenario
+    this.history = new History(() => this.#loop.nowMs)
+    this.#cluster = new SimulatedCluster(scenario, this.#loop, this.history, this.#marks, (process) =>
+      recordingActors(this.#recorder(process)),
+    )
+    this.#cluster.verbose = options.verbose ?? false
+    this.#injector = new FaultInjector(this.#cluster)
+  }
+
+  async toTheEnd(): Promise<RunResult> {
+    const { scenario, history } = this
+    try {
+      this.#cluster.nodes.forEach((node, index) => {
+        this.#loop.at(1 + index * 20, () => this.#cluster.start(node))
+      })
+      for (const action of scenario.actions) this.#loop.at(action.atMs, () => this.#act(action))
+      this.#injector.schedule(scenario.faults)
+      await this.#loop.run(scenario.healMs)
+      this.#injector.end()
+      history.note('fault', 'everything is healed')
+      this.#cluster.healAll()
+      await this.#loop.run(scenario.healMs + convergenceMs(scenario))
+      history.note('check', 'everything must work from now on')
+      this.#probe()
+      const lastMs = Math.max(...history.sends.map((send) => send.atMs + send.timeoutMs), this.#loop.nowMs)
+      await this.#loop.run(lastMs + 1_000)
+      this.#settled()
+    } catch (error) {
+      history.found(error instanceof LivelockError ? 'livelock' : 'simulation', stackOf(error))
+    }
+    for (const turn of history.turns) this.#loop.mix(turn.message * 31 + turn.count)
+    for (const [message, { result }] of history.outcomes) this.#loop.mix(message ^ hashText(result))
+    return {
+      scenario,
+      violations: checkAll(history, { pausedMs: this.#cluster.pausedMs }),
+      marks: this.#marks,
+      traceHash: this.#loop.traceHash,
+      events: this.#loop.executed,
+      messages: history.sends.length,
+      virtualMs: this.#loop.nowMs,
+      history,
+    }
+  }
+
+  // ── Workload ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #act(action: Action): void {
+    const { nodes, scenario } = { nodes: this.#cluster.nodes, scenario: this.scenario }
+    const node = nodes[action.host % nodes.length] as SimulatedNode
+    const actor = scenario.actors[action.actor % scenario.actors.length] as string
+    this.#send(node, actor, action)
+  }
+
+  #send(node: SimulatedNode, actor: string, action: Omit<Action, 'atMs' | 'host' | 'actor'>, isProbe = false): void {
+    const { process } = node
+    process?.post(() => {
+      const { system } = node
+      if (system === undefined || node.process !== process) {
+        if (isProbe) this.history.found('I9', `${node.host.nodeId} does not run after everything was healed`)
+        return
+      }
+      const { form, guarantee, timeoutMs, act, size, relay, abortAfterMs } = action
+      const send = this.history.sent({ source: process.name, actor, guarantee, form, timeoutMs, insideOf: undefined, isProbe })
+      const payload: Order = { message: send.message, act, size, relay, ...(act === 'large' && { filler: 'x'.repeat(size) }) }
+      const [kind = '', id = ''] = actor.split('/')
+      let signal: AbortSignal | undefined
+      if (abortAfterMs !== undefined) {
+        const controller = new AbortController()
+        signal = controller.signal
+        process.postAfter(abortAfterMs, () => controller.abort())
+      }
+      const ref = system.ref(kind, id)
+      const options = { guarantee, timeoutMs, signal }
+      if (form === 'tell') {
+        ref.tell('order', payload, options)
+        this.history.ended(send.message, 'accepted')
+      } else void this.#ended(send, form === 'ask' ? ref.ask('order', payload, options) : ref.send('order', payload, options), process)
+    })
+  }
+
+  async #ended(send: SendRecord, outcome: Promise<unknown>, process: SimulatedProcess): Promise<void> {
+    try {
+      const reply = (await outcome) as Answer | undefined
+      if (process.isCrashed) return
+      this.history.ended(send.message, 'ok', send.form === 'ask' && reply !== undefined ? { reply } : {})
+    } catch (error) {
+      if (process.isCrashed) return
+      const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+      if (error instanceof NotExecutedError) this.history.ended(send.message, 'not-executed', { detail })
+      else if (error instanceof DeliveryUnknownError) this.history.ended(send.message, 'unknown', { detail })
+      else if (error instanceof ActorFailedError) this.history.ended(send.message, 'failed', { detail })
+      else {
+        this.history.ended(send.message, 'error', { detail })
+        if (!(error instanceof CajunError)) this.history.found('uncaught', `message ${send.message} ended with ${stackOf(error)}`)
+      }
+    }
+  }
+
+  #recorder(process: SimulatedProcess): Recorder {
+    const { history, scenario } = this
+    return {
+      history,
+      process: process.name,
+      born: (actor) => {
+        const excuse = this.#cluster.truth.excuseForLoss(actor)
+        const life = history.born(actor, process.name)
+        const record = history.lives.get(life)
+        if (record !== undefined) record.excuse = excuse
+        return life
+      },
+      turn: (actor, message, life, count, how) => {
+        if (process.isCrashed) return
+        const { epoch, problem } = this.#cluster.truth.mayRun(actor, process)
+        history.turn({
+          message,
+          actor,
+          process: process.name,
+          life,
+          count,
+          epoch,
+          problem,
+          ...(how === 'stash' && { isStash: true }),
+          ...(how === 'unstashed' && { isUnstashed: true }),
+        })
+      },
+      pause: (ms) => new Promise((resolve) => process.runtime.setTimer(resolve, ms)),
+      now: () => process.runtime.monotonicMs(),
+      relayTarget: (order, fromActor) => {
+        const from = scenario.actors.indexOf(fromActor)
+        // Onwards only: a circle of asks would wait for itself.
+        const onwards = scenario.actors.slice(from + 1)
+        if (order.relay === undefined || onwards.length === 0) return undefined
+        const [kind = '', id = ''] = (onwards[order.relay.actor % onwards.length] as string).split('/')
+        return { kind, id }
+      },
+      sentInside: (order, target) =>
+        history.sent({
+          source: process.name,
+          actor: target,
+          guarantee: order.relay?.guarantee ?? 'exactly-once',
+          form: order.relay?.form ?? 'tell',
+          timeoutMs: order.relay?.form === 'ask' ? 300 : 4_000,
+          insideOf: order.message,
+          isProbe: false,
+        }),
+      ended: (send, outcome) => this.#ended(send, outcome, process),
+    }
+  }
+
+  // ── Convergence ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Every node asks every actor: placement is known, owners answer, and all streams move. */
+  #probe(): void {
+    const { nodes } = this.#cluster
+    for (const node of nodes) {
+      if (node.process === undefined) this.history.found('I9', `${node.host.nodeId} is down after everything was healed`)
+      for (const actor of this.scenario.actors) {
+        const probe = {
+          form: 'ask',
+          guarantee: 'exactly-once',
+          act: 'record',
+          timeoutMs: this.scenario.ttlMs,
+          abortAfterMs: undefined,
+          size: 0,
+          relay: undefined,
+        } as const
+        this.#send(node, actor, probe, true)
+      }
+    }
+  }
+
+  #settled(): void {
+    for (const document of this.#cluster.truth.documents) {
+      document.shards.forEach((entry, shard) => {
+        const owner = entry.owner === null ? undefined : this.#cluster.truth.processName(entry.owner.processId)
+        const alive = this.#cluster.nodes.some((node) => node.process?.name === owner)
+        if (!alive) this.history.found('I9', `${document.kind}/${shard} belongs to ${owner ?? 'nobody'} in the end`)
+      })
+    }
+  }
+}

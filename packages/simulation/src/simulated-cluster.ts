@@ -1,0 +1,226 @@
+// Hosts with the real cluster system on them: how a node is started, dies, is started again by its supervisor, and ends in good order.
+
+import type { ActorDefinition } from '@cajun/core'
+import { ClusterActorSystem } from '@cajun/core'
+import type { History } from './history.ts'
+import { SimulatedHost, type SimulatedProcess } from './host.ts'
+import type { SimulationLoop } from './loop.ts'
+import type { Marks } from './marks.ts'
+import { SimulatedMessaging } from './messaging.ts'
+import { SimulatedNetwork } from './network.ts'
+import { streamOf } from './random-streams.ts'
+import type { Scenario } from './scenario.ts'
+import { SimulatedStore } from './store.ts'
+import { SimulatedMetadataStore } from './store-client.ts'
+import { Truth } from './truth.ts'
+
+export interface SimulatedNode {
+  readonly host: SimulatedHost
+  process: SimulatedProcess | undefined
+  /** While it runs. */
+  system: ClusterActorSystem | undefined
+  /** Down because a fault wants it so; its supervisor leaves it alone until then. */
+  downUntilMs: number
+}
+
+const SUPERVISOR_MS = 150
+
+export class SimulatedCluster {
+  readonly loop: SimulationLoop
+  readonly scenario: Scenario
+  readonly history: History
+  readonly marks: Marks
+  readonly network: SimulatedNetwork
+  readonly store: SimulatedStore
+  readonly truth: Truth
+  readonly nodes: readonly SimulatedNode[]
+  readonly pausedMs = new Map<string, number>()
+  readonly #definitions: (process: SimulatedProcess) => readonly ActorDefinition[]
+  readonly #pausedAt = new Map<string, number>()
+  verbose = false
+
+  constructor(
+    scenario: Scenario,
+    loop: SimulationLoop,
+    history: History,
+    marks: Marks,
+    definitions: (process: SimulatedProcess) => readonly ActorDefinition[],
+  ) {
+    this.loop = loop
+    this.scenario = scenario
+    this.history = history
+    this.marks = marks
+    this.#definitions = definitions
+    this.network = new SimulatedNetwork(loop, streamOf(scenario.seed, 'network'), scenario.network, marks)
+    this.store = new SimulatedStore(loop, streamOf(scenario.seed, 'store'), scenario.store, marks)
+    this.truth = new Truth(this.store, history, marks)
+    const world = {
+      loop,
+      onUncaught: (process: SimulatedProcess, error: unknown) => history.found('uncaught', `${process.name}: ${stackOf(error)}`),
+      onPaused: (process: SimulatedProcess) => this.#paused(process),
+      onResumed: (process: SimulatedProcess) => this.#resumed(process),
+      onCrashed: (process: SimulatedProcess, silent: boolean) => this.network.crashed(process, silent),
+    }
+    this.nodes = scenario.hosts.map((options) => ({
+      host: new SimulatedHost(options, world, streamOf(scenario.seed, `host ${options.nodeId}`)),
+      process: undefined,
+      system: undefined,
+      downUntilMs: 0,
+    }))
+  }
+
+  node(nodeId: string): SimulatedNode | undefined {
+    return this.nodes.find((node) => node.host.nodeId === nodeId)
+  }
+
+  start(node: SimulatedNode): void {
+    if (node.process !== undefined) return
+    const process = node.host.boot()
+    node.process = process
+    this.history.process(process.name, 'started')
+    this.history.note(process.name, 'starts')
+    process.post(() => void this.#run(node, process))
+  }
+
+  /** Nothing of its memory is left. Its supervisor starts it again, not before `downMs` have passed. */
+  crash(node: SimulatedNode, silent: boolean, downMs: number): void {
+    const { process } = node
+    if (process === undefined) return
+    this.#gone(node, process, 'crashed', downMs)
+    process.crash(silent)
+  }
+
+  /** The node's system is asked to stop; then its process ends. */
+  stop(node: SimulatedNode, downMs: number): void {
+    const { process, system } = node
+    if (process === undefined || system === undefined) return
+    this.history.note(process.name, 'is asked to stop')
+    process.post(() => {
+      const stopping = system.stop()
+      stopping.then(
+        () => this.#ended(node, process, downMs),
+        (error: unknown) => {
+          this.history.found('stop', `${process.name} could not stop: ${stackOf(error)}`)
+          this.#ended(node, process, downMs)
+        },
+      )
+    })
+  }
+
+  /** Heals whatever can be healed, at once. */
+  healAll(): void {
+    this.network.healAll()
+    this.store.healAll()
+    for (const node of this.nodes) {
+      node.process?.resume()
+      node.downUntilMs = 0
+      if (node.process === undefined) this.start(node)
+    }
+  }
+
+  async #run(node: SimulatedNode, process: SimulatedProcess): Promise<void> {
+    const { ttlMs, shardCount, linkRetentionMs, sourceRetentionMs } = this.scenario
+    const { note } = this.history
+    const log = (message: string, fields?: object): void => {
+      if (this.verbose) note.call(this.history, process.name, `${message} ${fields === undefined ? '' : safeJson(fields)}`)
+    }
+    try {
+      const system = await ClusterActorSystem.start({
+        nodeId: process.nodeId,
+        clusterId: 'sim',
+        runtime: process.runtime,
+        metadata: new SimulatedMetadataStore(this.store, process, {
+          timeoutMs: ttlMs,
+          onError: (error) => log('store', { error: String(error) }),
+        }),
+        messaging: new SimulatedMessaging(this.network, process),
+        actors: this.#definitions(process),
+        shardCount,
+        sessionTtlMs: ttlMs,
+        reconcileMs: 3 * ttlMs,
+        stopTimeoutMs: 3 * ttlMs,
+        strict: true,
+        handoff: { timeoutMs: Math.max(1_000, 2 * ttlMs), chunkBytes: 1_024 },
+        placement: { maxMovingShare: 0.5 },
+        delivery: { linkRetentionMs, sourceRetentionMs },
+        logger: { debug: log, info: log, warn: log, error: log },
+      })
+      if (process.isCrashed) return
+      node.system = system
+      this.history.note(process.name, 'runs')
+      this.#listen(system, process)
+    } catch (error) {
+      if (process.isCrashed) return
+      this.history.note(process.name, `could not start: ${error instanceof Error ? error.message : String(error)}`)
+      this.marks.reach('a start that failed')
+      this.#ended(node, process, 0)
+    }
+  }
+
+  #listen(system: ClusterActorSystem, process: SimulatedProcess): void {
+    const { history, marks } = this
+    system.onDeadLetter((letter) => {
+      history.deadLetter(process.name, `${letter.address.kind}/${letter.address.id}`, letter.reason)
+      history.note(process.name, `dead letter: ${letter.type} to ${letter.address.kind}/${letter.address.id}: ${letter.reason}`)
+      marks.reach(`dead letter: ${letter.reason}`)
+    })
+    for (const name of ['suspended', 'resumed', 'discarded', 'store-reborn', 'handoff-aborted', 'warning'] as const) {
+      system.events.on(name, (event: object) => {
+        marks.reach(`event: ${name}`)
+        history.note(process.name, `${name} ${safeJson(event)}`)
+      })
+    }
+  }
+
+  #ended(node: SimulatedNode, process: SimulatedProcess, downMs: number): void {
+    if (process.isCrashed) return
+    this.#gone(node, process, 'stopped', downMs)
+    process.crash()
+  }
+
+  #gone(node: SimulatedNode, process: SimulatedProcess, how: 'crashed' | 'stopped', downMs: number): void {
+    this.history.process(process.name, how)
+    this.history.note(process.name, how)
+    this.#resumed(process)
+    this.truth.lost(process)
+    node.process = undefined
+    node.system = undefined
+    node.downUntilMs = this.loop.nowMs + downMs
+    const supervise = (): void => {
+      if (node.process !== undefined) return
+      if (this.loop.nowMs < node.downUntilMs) this.loop.at(node.downUntilMs, supervise)
+      else this.start(node)
+    }
+    this.loop.after(Math.max(SUPERVISOR_MS, downMs), supervise)
+  }
+
+  #paused(process: SimulatedProcess): void {
+    this.history.process(process.name, 'paused')
+    this.history.note(process.name, `is paused (${process.state})`)
+    this.#pausedAt.set(process.name, this.loop.nowMs)
+    this.network.paused(process)
+  }
+
+  #resumed(process: SimulatedProcess): void {
+    const sinceMs = this.#pausedAt.get(process.name)
+    if (sinceMs === undefined) return
+    this.#pausedAt.delete(process.name)
+    this.pausedMs.set(process.name, (this.pausedMs.get(process.name) ?? 0) + this.loop.nowMs - sinceMs)
+    this.history.process(process.name, 'resumed')
+    this.history.note(process.name, 'goes on')
+  }
+}
+
+export function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+function safeJson(value: object): string {
+  try {
+    return JSON.stringify(value, (_, each: unknown) =>
+      each instanceof Error ? each.message : typeof each === 'bigint' ? String(each) : each,
+    )
+  } catch {
+    return '…'
+  }
+}

@@ -1,0 +1,194 @@
+// What is really so, read from the store's own data in the very step that changes it: which documents are in force, whose lease the server still
+// keeps, who may run an actor at this moment. Also holds the leader to its guard (I8).
+
+import { type PlacementDocument, type PlacementEntry, parsePlacement, shardOf } from '@cajun/core/adapter'
+import type { History } from './history.ts'
+import type { SimulatedProcess } from './host.ts'
+import type { Marks } from './marks.ts'
+import type { SimulatedStore, StoreWrite } from './store.ts'
+
+interface Ownership {
+  readonly atMs: number
+  readonly processId: string | undefined
+  readonly targetId: string | undefined
+}
+
+export interface HandoffSeen {
+  readonly kind: string
+  readonly source: string
+  readonly target: string
+}
+
+export class Truth {
+  readonly #store: SimulatedStore
+  readonly #history: History
+  readonly #marks: Marks
+  readonly #documents = new Map<string, PlacementDocument>()
+  /** By `kind/unit`, oldest first. */
+  readonly #owners = new Map<string, Ownership[]>()
+  /** Sessions under which a process has registered, by process id. */
+  readonly #sessions = new Map<string, string[]>()
+  /** By process id. */
+  readonly #names = new Map<string, string>()
+  /** When a process lost its memory or its lease, by process id, oldest first. */
+  readonly #losses = new Map<string, number[]>()
+  readonly #lastTurnMs = new Map<string, number>()
+  #leader: { readonly key: string; readonly version: string; readonly process: SimulatedProcess | undefined } | undefined
+  onHandoff: ((handoff: HandoffSeen) => void) | undefined
+  /** Of placement documents. */
+  placementWrites = 0
+
+  constructor(store: SimulatedStore, history: History, marks: Marks) {
+    this.#store = store
+    this.#history = history
+    this.#marks = marks
+    store.onWrite = (write) => this.#wrote(write)
+  }
+
+  /** The node that leads by the store's own data. */
+  get leaderNode(): string | undefined {
+    return this.#leader?.process?.nodeId
+  }
+
+  get documents(): Iterable<PlacementDocument> {
+    return this.#documents.values()
+  }
+
+  processName(processId: string): string {
+    return this.#names.get(processId) ?? processId
+  }
+
+  /** It crashed, or ended: nothing of its memory is left. */
+  lost(process: SimulatedProcess): void {
+    for (const [processId, name] of this.#names) if (name === process.name) this.#note(processId)
+  }
+
+  /** Whether that process may begin a turn of that actor now. */
+  mayRun(actor: string, process: SimulatedProcess): { readonly epoch: number; readonly problem: string | undefined } {
+    this.#lastTurnMs.set(actor, this.#store.loop.nowMs)
+    const entry = this.#entryOf(actor)
+    if (entry === undefined || entry.owner === null) return { epoch: entry?.epoch ?? 0, problem: 'nobody owns it' }
+    const name = this.#names.get(entry.owner.processId)
+    if (name !== process.name) return { epoch: entry.epoch, problem: `${name ?? entry.owner.nodeId} owns it under epoch ${entry.epoch}` }
+    // Any session of the process: which of them counts is the epoch's business.
+    const kept = (this.#sessions.get(entry.owner.processId) ?? []).some((session) => this.#store.keepsSession(session))
+    return { epoch: entry.epoch, problem: kept ? undefined : 'its lease is over' }
+  }
+
+  /** What can have cost an actor its state since its last turn: a process that owned it, or was to, lost its memory or its lease. */
+  excuseForLoss(actor: string): string | undefined {
+    const sinceMs = this.#lastTurnMs.get(actor) ?? 0
+    const unit = this.#unitOf(actor)
+    if (unit === undefined) return 'nobody had placed it'
+    const owners = this.#owners.get(unit) ?? []
+    for (let i = owners.length - 1; i >= 0; i--) {
+      const { atMs, processId, targetId } = owners[i] as Ownership
+      for (const id of [processId, targetId]) {
+        const lossMs = id === undefined ? undefined : this.#losses.get(id)?.findLast((ms) => ms >= sinceMs)
+        if (lossMs !== undefined) return `${this.processName(id as string)} lost it at ${lossMs.toFixed(1)}`
+      }
+      if (atMs <= sinceMs) break
+    }
+    return undefined
+  }
+
+  #entryOf(actor: string): PlacementEntry | undefined {
+    const [kind = '', id = ''] = split(actor)
+    const document = this.#documents.get(kind)
+    return document?.pins.get(id) ?? document?.shards[shardOf(id, document.shardCount)]
+  }
+
+  #unitOf(actor: string): string | undefined {
+    const [kind = '', id = ''] = split(actor)
+    const document = this.#documents.get(kind)
+    return document === undefined ? undefined : `${kind}/${shardOf(id, document.shardCount)}`
+  }
+
+  #note(processId: string): void {
+    const losses = this.#losses.get(processId)
+    if (losses === undefined) this.#losses.set(processId, [this.#store.loop.nowMs])
+    else losses.push(this.#store.loop.nowMs)
+  }
+
+  #wrote({ by, change }: StoreWrite): void {
+    const key = change.type === 'put' ? change.entry.key : change.key
+    if (key.includes('/nodes/'))
+      this.#nodeChanged(
+        by,
+        change.type === 'put' ? change.entry.value : undefined,
+        key,
+        change.type === 'put' ? change.entry.session : undefined,
+      )
+    else if (key.endsWith('/leader')) {
+      this.#leader = change.type === 'put' ? { key, version: change.entry.version, process: by } : undefined
+      this.#history.note(by?.name ?? 'store', change.type === 'put' ? 'leads' : 'no leader any more')
+    } else if (key.includes('/placement/') && change.type === 'put') this.#placed(by, key, change.entry.value)
+  }
+
+  readonly #registered = new Map<string, string>()
+
+  #nodeChanged(by: SimulatedProcess | undefined, value: string | undefined, key: string, session: string | undefined): void {
+    const before = this.#registered.get(key)
+    if (value === undefined) {
+      this.#registered.delete(key)
+      if (before !== undefined) this.#note(before)
+      this.#history.note('store', `${key} is gone`)
+      return
+    }
+    const { processId } = JSON.parse(value) as { processId: string }
+    if (before !== undefined && before !== processId) this.#note(before)
+    this.#registered.set(key, processId)
+    if (by !== undefined) this.#names.set(processId, by.name)
+    if (session === undefined) return
+    const sessions = this.#sessions.get(processId)
+    if (sessions === undefined) this.#sessions.set(processId, [session])
+    else if (!sessions.includes(session)) {
+      sessions.push(session)
+      this.#marks.reach('session lost and regained')
+    }
+  }
+
+  #placed(by: SimulatedProcess | undefined, key: string, value: string): void {
+    this.placementWrites++
+    if (by === undefined || this.#leader?.process !== by) {
+      this.#history.found('I8', `${by?.name ?? 'somebody'} wrote ${key} although ${this.#leader?.process?.name ?? 'nobody'} leads`)
+    }
+    const document = parsePlacement(key, value)
+    const before = this.#documents.get(document.kind)
+    if (before !== undefined && document.epoch < before.epoch) {
+      this.#history.found('I1', `the epoch counter of ${document.kind} went from ${before.epoch} to ${document.epoch}`)
+    }
+    this.#documents.set(document.kind, document)
+    document.shards.forEach((entry, shard) => {
+      this.#entry(`${document.kind}/${shard}`, document.kind, before?.shards[shard], entry)
+    })
+    for (const [id, entry] of document.pins) {
+      const unit = `${document.kind}/${shardOf(id, document.shardCount)}`
+      this.#entry(unit, document.kind, before?.pins.get(id), entry)
+    }
+  }
+
+  #entry(unit: string, kind: string, before: PlacementEntry | undefined, entry: PlacementEntry): void {
+    const moved = entry.move !== undefined && entry.move.handoffId !== before?.move?.handoffId
+    if (before !== undefined && before.epoch === entry.epoch && !moved) return
+    if (before !== undefined && entry.epoch < before.epoch)
+      this.#history.found('I1', `the epoch of ${unit} went from ${before.epoch} to ${entry.epoch}`)
+    const owners = this.#owners.get(unit) ?? []
+    this.#owners.set(unit, owners)
+    owners.push({ atMs: this.#store.loop.nowMs, processId: entry.owner?.processId, targetId: entry.move?.target.processId })
+    const owner = entry.owner === null ? 'nobody' : this.processName(entry.owner.processId)
+    const to = entry.move === undefined ? '' : `, moving to ${this.processName(entry.move.target.processId)}`
+    this.#history.note('store', `${unit} epoch ${entry.epoch}: ${owner}${to}`)
+    if (before?.move !== undefined && entry.move === undefined) {
+      this.#marks.reach(entry.owner?.processId === before.move.target.processId ? 'handoff completed' : 'handoff aborted')
+    }
+    if (moved && entry.owner !== null && entry.move !== undefined) {
+      this.onHandoff?.({ kind, source: entry.owner.nodeId, target: entry.move.target.nodeId })
+    }
+  }
+}
+
+function split(actor: string): string[] {
+  const slash = actor.indexOf('/')
+  return [actor.slice(0, slash), actor.slice(slash + 1)]
+}
