@@ -61,6 +61,15 @@ export class NodeHandle {
     await this.#exited
   }
 
+  /** As a long pause of the whole machine: nothing runs, no socket closes. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT')
+  }
+
   /** Leaves the cluster in good order. */
   async stop(): Promise<void> {
     this.#expected = true

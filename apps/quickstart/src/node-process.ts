@@ -12,16 +12,17 @@ const options = JSON.parse(process.argv[2] ?? '{}') as NodeOptions
 openLedger(options.ledger)
 
 // One process of the demo holds the embedded store; the others reach it over loopback.
-const store = options.storeUrl === undefined ? await MemoryMetadataServer.listen({ port: 0 }) : undefined
-const storeUrl = options.storeUrl ?? store?.url
-if (storeUrl === undefined) throw new Error('no store')
+const store = options.storeUrl === undefined ? await MemoryMetadataServer.start() : undefined
+const url = options.storeUrl ?? store?.url ?? ''
+const metadata = new MemoryMetadataStore(store === undefined ? { url } : { database: store.database })
 
 const cluster = await ClusterActorSystem.start({
   clusterId: 'quickstart',
   nodeId: options.nodeId,
-  metadata: new MemoryMetadataStore({ url: storeUrl }),
-  messaging: new TcpMessagingSystem({ port: 0 }),
+  metadata,
+  messaging: new TcpMessagingSystem(options.via ?? { port: 0 }),
   actors: [Account],
+  ...(options.isClient === true ? { hosts: [] } : {}),
   sessionTtlMs: options.sessionTtlMs,
 })
 
@@ -67,4 +68,4 @@ process.on('message', (message: { readonly id: number; readonly command: Command
 // A parent that is gone can't stop us any more.
 process.on('disconnect', () => process.exit())
 
-process.send?.({ ready: { storeUrl } })
+process.send?.({ ready: { storeUrl: url } })

@@ -9,6 +9,10 @@ export interface NodeOptions {
   /** Absent: this process holds the embedded store. */
   readonly storeUrl?: string
   readonly sessionTtlMs: number
+  /** Sends only; owns no account. */
+  readonly isClient?: boolean
+  /** Listen here, and tell peers to connect there (a proxy). Default: any free port, reached directly. */
+  readonly via?: { readonly port: number; readonly advertise: string }
 }
 
 export type Command =
