@@ -77,6 +77,7 @@ export const leadershipCases: readonly StoreCase[] = [
       await withdrawn.campaign.resign()
       assert.equal((await context.rejection(1_000, 'a withdrawn candidacy', withdrawn.campaign.elected)).code, 'CLOSED')
       await waiting.session.close()
+      assert.equal((await context.rejection(1_000, 'a candidacy without a session', waiting.campaign.elected)).code, 'SESSION_LOST')
       await leader.campaign.resign()
       await context.sleep(2 * context.ttlMs)
       assert.equal(waiting.won, undefined)

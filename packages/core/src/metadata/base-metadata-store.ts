@@ -83,7 +83,7 @@ export abstract class BaseMetadataStore implements MetadataStore {
 
   /** Connects. May be called again after it failed and `_close` cleaned up. */
   protected abstract _open(call: StoreCall): Promise<void>
-  /** Releases everything, also after half an `_open`. Nothing of the adapter may keep the process alive afterwards. */
+  /** Releases everything, also after half an `_open`, and also twice. Nothing of the adapter may keep the process alive afterwards. */
   protected abstract _close(): Promise<void>
   /** One round trip to the server. */
   protected abstract _ping(call: StoreCall): Promise<void>
@@ -150,7 +150,8 @@ export abstract class BaseMetadataStore implements MetadataStore {
       await this.#release()
       throw error
     }
-    if (this.#state === 'new') this.#state = 'open'
+    if (this.#state === 'closed') throw new ClosedError('open: the store was closed meanwhile')
+    this.#state = 'open'
   }
 
   close(): Promise<void> {
@@ -263,6 +264,7 @@ export abstract class BaseMetadataStore implements MetadataStore {
         this.#calls.run(`end of session ${id}`, 'repeatable', Math.min(ttlMs, this.timeoutMs), (call) => this._closeSession(id, call)),
       over: (over) => {
         this.#sessions.delete(over)
+        for (const campaign of [...this.#campaigns]) if (campaign.session === over) campaign.sessionOver()
         this._dropSession(over.id)
       },
     })

@@ -63,7 +63,10 @@ export interface Campaign extends AsyncDisposable {
    * was withdrawn. Leadership then lasts until the session ends, `resign` is called, or the key is deleted by somebody else.
    */
   readonly elected: Promise<Leadership>
-  /** Withdraws, or gives leadership up. Idempotent. */
+  /**
+   * Withdraws, or gives leadership up. Idempotent. Stop acting as the leader before you call it. When it rejects, the store could not be
+   * told, and the key stays until the session ends.
+   */
   resign(): Promise<void>
 }
 
@@ -97,8 +100,11 @@ export interface StoreCapabilities {
  * 7. `guard` is checked in the same atomic step as the write.
  * 8. `delete` of a missing key without `ifVersion` is `ok`; with it, a conflict.
  * 9. `putAll` writes all entries; each batch of `maxBatch` is atomic where `atomicBatch`. Its guard, if any, holds for each batch. It stops at the first conflict.
+ *    All entries are checked before anything is written; one key twice is a `TypeError`.
  * 10. A conditional write (`ifVersion` or `guard`) with an outcome that can't be known rejects with `UnknownOutcomeError`; the adapter never repeats it.
- * 11. Every operation settles within the store's `timeoutMs`, also with the server frozen or gone.
+ *     Reads and unconditional writes may be repeated; where that does not help either, they reject with `StoreUnavailableError`, and such a
+ *     write may have been applied.
+ * 11. Every operation settles within the store's `timeoutMs` (a `putAll` within that for each of its batches), also with the server frozen or gone.
  * 12. Keys and values round-trip any well-formed string (keys: 1 to 512 bytes, segments joined by `/`, no empty segment); others are a `TypeError`. Values over `maxValueBytes` are refused by name.
  *
  * Sessions
@@ -106,13 +112,15 @@ export interface StoreCapabilities {
  * 14. `safeUntil()` is counted from when the last successful renewal was *sent*, by the TTL the server granted: at that time the keys still exist.
  * 15. `lost` fires at most once, no later than `safeUntil()` passes (as far as timers fire), also when no answer ever comes.
  * 16. `close()` removes the session's keys at once, does not fire `lost`, and is idempotent.
- * 17. A put with an ended session is refused (`conflict: 'session'`) or rejects; it never creates a key that stays.
+ * 17. A put with an ended session is refused (`conflict: 'session'`) or rejects; it never creates a key that stays. A session is good for the
+ *     store that opened it alone; with another it is a `TypeError`.
  * 18. A key put with session A and then with session B, or with none, belongs to the last: the end of A does not remove it.
  *
  * Leadership
  * 19. At most one candidate of a name holds the leader key at any time.
  * 20. Tokens grow strictly over the life of the store, through restarts and any number of elections.
- * 21. When a leader's session ends or it resigns, a waiting candidate is elected (within its own session's renewals).
+ * 21. When a leader's session ends or it resigns, a waiting candidate is elected (within its own session's renewals). One session stands for one
+ *     key once at a time; it may stand again after it resigned, for a new token.
  * 22. After the end of a leadership, writes guarded by its key and version are refused.
  *
  * Watch
@@ -150,7 +158,7 @@ export interface MetadataStore extends AsyncDisposable {
   delete(key: string, options?: DeleteOptions): Promise<WriteResult>
 
   openSession(options: { readonly ttlMs: number }): Promise<Session>
-  /** Stands for election under `key`. The leader key holds `value` while it leads, and vanishes with the session. */
+  /** Stands for election under `key`; the first to create it leads. The leader key holds `value` while it leads, and vanishes with the session. */
   campaign(key: string, session: Session, value: string): Campaign
   /** Follows everything whose key begins with `prefix`. The listener is called synchronously, one event at a time. */
   watch(prefix: string, listener: (event: WatchEvent) => void): Promise<Watch>

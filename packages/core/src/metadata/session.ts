@@ -13,6 +13,9 @@ export interface Session extends AsyncDisposable {
   safeUntil(): number
   /** Aborted once, with a `SessionLostError` as its reason, when the session ended otherwise than by `close()`, or can't be known to live any more. */
   readonly lost: AbortSignal
-  /** Ends the session and removes its keys at once. Idempotent; never fires `lost`. */
+  /**
+   * Ends the session and removes its keys at once. Idempotent; never fires `lost`. It does not reject when the store can't be told: nothing
+   * renews the session any more, and its keys vanish with its TTL.
+   */
   close(): Promise<void>
 }

@@ -26,10 +26,12 @@ export interface CampaignOptions {
 export class StoreCampaign implements Campaign {
   readonly elected: Promise<Leadership>
   readonly #options: CampaignOptions
-  readonly #whenLost = (): void => this.#end(this.#options.session.lost.reason)
   #settle: { resolve(leadership: Leadership): void; reject(error: unknown): void } | undefined
   #leadership: Leadership | undefined
+  /** A create whose answer was lost may have made the key, or may yet. */
+  #inDoubt = false
   #over = false
+  readonly #standing: Promise<void>
   #resigning: Promise<void> | undefined
   /** How often the key was seen to be free. */
   #vacancies = 0
@@ -43,8 +45,7 @@ export class StoreCampaign implements Campaign {
     })
     // Whoever only ever resigns need not look at `elected`.
     this.elected.catch(() => {})
-    options.session.lost.addEventListener('abort', this.#whenLost, { once: true })
-    void this.#stand()
+    this.#standing = this.#stand()
   }
 
   get key(): string {
@@ -57,7 +58,8 @@ export class StoreCampaign implements Campaign {
 
   resign(): Promise<void> {
     this.#end(new ClosedError(`the campaign for '${this.key}' was withdrawn`))
-    this.#resigning ??= this.#giveUp()
+    // A create that is under way is waited for: when this resolves, no key of this campaign is left, and none will come.
+    this.#resigning ??= this.#standing.then(() => this.#giveUp())
     return this.#resigning
   }
 
@@ -69,6 +71,11 @@ export class StoreCampaign implements Campaign {
   abandon(): void {
     this.#end(new ClosedError(`the campaign for '${this.key}' ended: the store was closed`))
     this.#resigning ??= Promise.resolve()
+  }
+
+  /** The session was lost or closed. */
+  sessionOver(): void {
+    this.#end(new SessionLostError(`session ${this.session.id} ended before its election for '${this.key}'`))
   }
 
   async #stand(): Promise<void> {
@@ -84,6 +91,7 @@ export class StoreCampaign implements Campaign {
         } catch (error) {
           if (!(error instanceof UnknownOutcomeError || error instanceof StoreUnavailableError)) throw error
           // Created or not: what a lost answer left behind shows up as a key of our own session in the next round.
+          this.#inDoubt = true
           await this.#pause(Math.min(this.session.ttlMs / 3, FIRST_BACKOFF_MS * 2 ** Math.min(failures++, 4)))
         }
       }
@@ -116,10 +124,7 @@ export class StoreCampaign implements Campaign {
   #lead(version: string): void {
     const { key, tokenOf } = this.#options
     this.#leadership = { key, version, token: tokenOf(version) }
-    if (this.#over) {
-      this.#resigning = this.#giveUp()
-      return
-    }
+    this.#inDoubt = false
     this.#settle?.resolve(this.#leadership)
     this.#settle = undefined
   }
@@ -160,7 +165,6 @@ export class StoreCampaign implements Campaign {
   #end(reason: unknown): void {
     if (this.#over) return
     this.#over = true
-    this.session.lost.removeEventListener('abort', this.#whenLost)
     this.#settle?.reject(reason)
     this.#settle = undefined
     this.#wake?.()
@@ -170,14 +174,21 @@ export class StoreCampaign implements Campaign {
   /** A conditional delete may be repeated here, unlike elsewhere: the version is never used again, so it can't hit anything else. */
   async #giveUp(): Promise<void> {
     const { store, key, session } = this.#options
-    for (let attempt = 1; this.#leadership !== undefined && session.live; attempt++) {
+    for (let attempt = 1; session.live; attempt++) {
       try {
-        await store.delete(key, { ifVersion: this.#leadership.version })
+        const version = this.#leadership?.version ?? (this.#inDoubt ? await this.#leftover() : undefined)
+        if (version !== undefined) await store.delete(key, { ifVersion: version })
         return
       } catch (error) {
         if (error instanceof ClosedError) return
         if (attempt === 3 || !(error instanceof CajunError)) throw error
       }
     }
+  }
+
+  /** The version of a leader key of our own session, of which we were never told. */
+  async #leftover(): Promise<string | undefined> {
+    const holder = await this.#options.store.get(this.key)
+    return holder?.session === this.session.id ? holder.version : undefined
   }
 }
