@@ -6,6 +6,7 @@ const SUB_BITS = 3
 const SUB_BUCKETS = 1 << SUB_BITS
 const EXACT = 2 * SUB_BUCKETS
 const LARGEST_US = 2 ** 31 - 1
+const LONGEST_MS = LARGEST_US / 1_000
 const BUCKETS = EXACT + (31 - SUB_BITS - 1) * SUB_BUCKETS
 
 export interface HistogramSnapshot {
@@ -31,9 +32,9 @@ export class Histogram {
   #minMs = Number.POSITIVE_INFINITY
   #maxMs = 0
 
-  /** Negative durations (clocks of a virtual runtime can be set) count as 0. */
+  /** What is no duration (negative, not a number) counts as 0, what is too long as the longest. */
   record(ms: number): void {
-    const value = Math.max(0, ms)
+    const value = ms > 0 ? Math.min(ms, LONGEST_MS) : 0
     const index = bucketOf(value)
     this.#counts[index] = (this.#counts[index] as number) + 1
     this.#count++
@@ -71,7 +72,7 @@ export class Histogram {
 }
 
 function bucketOf(ms: number): number {
-  const us = Math.min(Math.floor(ms * 1_000), LARGEST_US) | 0
+  const us = Math.floor(ms * 1_000) | 0
   if (us < EXACT) return us
   const shift = 31 - Math.clz32(us) - SUB_BITS
   // The top bit and the three below it, as a number from 8 to 15.

@@ -35,7 +35,6 @@ export class HostTable {
   /** Where each group of hosts of one capacity ends. */
   readonly #classEnds: readonly number[]
   readonly #loads: Float64Array
-  readonly #loadPerShard: number
   readonly #topK: number
 
   /** `topK` 0: the most preferred host is chosen; above: the least loaded of that many. */
@@ -55,7 +54,6 @@ export class HostTable {
     this.#nodeHashes = Int32Array.from(this.hosts, ({ nodeId }) => hashKey(nodeId) | 0)
     this.#classEnds = this.hosts.flatMap(({ capacity }, i) => (capacity === this.hosts[i + 1]?.capacity ? [] : [i + 1]))
     this.#loads = Float64Array.from(this.hosts, ({ load }) => load)
-    this.#loadPerShard = this.#loads.reduce((sum, load) => sum + load, 0) / shardCount
     this.#topK = topK
   }
 
@@ -63,24 +61,17 @@ export class HostTable {
     return this.#indexes.get(nodeId) ?? NO_HOST
   }
 
-  /** Counts a shard that the host has already. */
+  /** A shard that the host has, or is given. */
   count(host: number): void {
     const count = this.at(this.counts, host)
     if (count < this.at(this.floors, host)) this.missing--
     this.counts[host] = count + 1
   }
 
-  /** Counts a shard that the host is given, and the load that will probably come with it. */
-  give(host: number): void {
-    this.count(host)
-    this.#loads[host] = (this.#loads[host] as number) + this.#loadPerShard
-  }
-
   take(host: number): void {
     const count = this.at(this.counts, host)
     if (count <= this.at(this.floors, host)) this.missing++
     this.counts[host] = count - 1
-    this.#loads[host] = (this.#loads[host] as number) - this.#loadPerShard
   }
 
   /** How many shards are missing until every host has its limit. */

@@ -66,7 +66,7 @@ export class ShardPlan {
       const host = table.choose(this.#hash(shard), this.#limits(toCome--))
       const candidate = table.hosts[host]
       if (candidate !== undefined) {
-        table.give(host)
+        table.count(host)
         this.#owners[shard] = candidate
         yield { type: 'assign', unit: shard, owner: ownerOf(candidate) }
       } else if (this.#document.shards[shard]?.owner !== null) {
@@ -93,7 +93,7 @@ export class ShardPlan {
     let toCome = this.#draining.length
     for (const shard of this.#draining.slice(0, budget)) {
       const host = this.#table.choose(this.#hash(shard), this.#limits(toCome--))
-      this.#table.give(host)
+      this.#table.count(host)
       yield this.#move(shard, host, 'drain')
     }
   }
@@ -132,7 +132,7 @@ export class ShardPlan {
       const host = hasRoom ? target : table.choose(this.#hash(shard), allowed)
       if (host === NO_HOST) return
       table.take(from)
-      table.give(host)
+      table.count(host)
       left--
       this.#moved.add(shard)
       yield this.#move(shard, host, 'rebalance')

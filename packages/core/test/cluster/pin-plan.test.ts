@@ -87,6 +87,19 @@ describe('a pinned actor', () => {
     expect(pinMoves(result)).toEqual([])
   })
 
+  it('goes with its shard when both its owner and that of the shard are gone in mid-move', () => {
+    const moving = document({ type: 'begin-move', unit: SHARD, handoffId: 'm', target: ownerOf(third) })
+    const next = applyChanges(moving, plan(moving, [third]).changes)
+    expect(next.pins.size).toBe(0)
+    expect(next.shards[SHARD]?.owner).toEqual(ownerOf(third))
+  })
+
+  it('stays while more moves by hand than the planner would let move', () => {
+    const ids = ['a', 'b', 'c', 'd']
+    const busy = document(...ids.map((id): PlacementChange => ({ type: 'pin', id, handoffId: id, target: ownerOf(third) })))
+    expect(plan(busy, [home, { ...pinned, draining: true }, third]).moves).toEqual([])
+  })
+
   it('that is on its way goes to its target when its owner is gone', () => {
     const moving = document({ type: 'begin-move', unit: ID, handoffId: 'm', target: ownerOf(third) })
     expect(ofPin(plan(moving, [home, third]))).toEqual([{ type: 'assign', unit: ID, owner: ownerOf(third) }])
