@@ -10,6 +10,7 @@ import type { MessagingSystem } from '../messaging/messaging-system.ts'
 import type { MetadataStore, StoreCapabilities } from '../metadata/metadata-store.ts'
 import { nodeRuntime } from '../runtime/node-runtime.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { flag, integer, LONGEST_MS, name, number, object, oneOf, section, show } from './option-checks.ts'
 import { largestPlacementBytes } from './placement-codec.ts'
 import { MAX_SHARDS } from './placement-document.ts'
 import { type PlanOptions, planDefaults } from './planner.ts'
@@ -212,49 +213,8 @@ export function requireStore(capabilities: StoreCapabilities, options: ResolvedC
   }
 }
 
-const LONGEST_MS = 2 ** 31 - 1
 const GUARANTEES: readonly Guarantee[] = ['at-most-once', 'at-least-once', 'exactly-once']
 const STRATEGIES: readonly PlanOptions['strategy'][] = ['rendezvous', 'least-loaded']
-
-/** Ids and kinds are segments of store keys, and stand in logs: no slash, no space, nothing that needs quoting. */
-const NAME = /^[A-Za-z0-9._:@-]{1,128}$/
-
-function name(option: string, value: unknown): string {
-  if (typeof value !== 'string' || !NAME.test(value)) {
-    throw new ConfigError(`${option} is ${show(value)}; it must be 1 to 128 of the characters A-Z a-z 0-9 . _ - : @`)
-  }
-  return value
-}
-
-function number(option: string, value: unknown, min: number, max: number): number {
-  if (typeof value !== 'number' || !(value >= min && value <= max)) {
-    throw new ConfigError(`${option} is ${show(value)}; it must be a number from ${min} to ${max}`)
-  }
-  return value
-}
-
-function integer(option: string, value: unknown, min: number, max: number): number {
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
-    throw new ConfigError(`${option} is ${show(value)}; it must be a whole number from ${min} to ${max}`)
-  }
-  return value as number
-}
-
-function flag(option: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw new ConfigError(`${option} is ${show(value)}; it must be true or false`)
-  return value
-}
-
-function oneOf<T extends string>(option: string, value: T, allowed: readonly T[]): T {
-  if (!allowed.includes(value)) throw new ConfigError(`${option} is ${show(value)}; it must be one of ${allowed.join(', ')}`)
-  return value
-}
-
-function object(option: string, value: unknown, method: string, right: string): void {
-  if (typeof value !== 'object' || value === null || typeof (value as Record<string, unknown>)[method] !== 'function') {
-    throw new ConfigError(`${option} is ${show(value)}; it must be ${right}`)
-  }
-}
 
 function atLeastTtl(option: string, value: unknown, ttlMs: number, orNever: boolean): number {
   if (orNever && value === Number.POSITIVE_INFINITY) return value
@@ -317,15 +277,6 @@ function handoffOf(options: Partial<HandoffOptions> | undefined, sessionTtlMs: n
   }
 }
 
-function section<T extends object>(option: string, value: T | undefined, known: readonly string[]): T | undefined {
-  if (value === undefined) return undefined
-  if (typeof value !== 'object' || value === null) throw new ConfigError(`${option} is ${show(value)}; it must be an object`)
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw new ConfigError(`unknown option ${option}.${key}; known are: ${known.join(', ')}`)
-  }
-  return value
-}
-
 function checkPeers(peers: unknown, nodeId: string): void {
   if (!Array.isArray(peers)) throw new ConfigError(`peers is ${show(peers)}; it must be an array of { nodeId, address }`)
   const ids = new Set<string>()
@@ -348,12 +299,4 @@ function checkPeers(peers: unknown, nodeId: string): void {
       `peers does not name this node, ${nodeId}; it names: ${[...ids].join(', ') || 'nobody'}. The list must be the same on all nodes`,
     )
   }
-}
-
-/** A value as it stands in an error: short, and never the contents of an object, which may hold secrets. */
-function show(value: unknown): string {
-  if (value === undefined) return 'missing'
-  if (typeof value === 'string') return JSON.stringify(value.length > 140 ? `${value.slice(0, 140)}…` : value)
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
-  return typeof value === 'function' ? 'a function' : String(value)
 }
