@@ -156,7 +156,7 @@ export function resolveClusterOptions(options: ClusterOptions): ResolvedClusterO
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) throw new ConfigError(`unknown option ${name}; known are: ${[...KNOWN].join(', ')}`)
   }
-  const sessionTtlMs = number('sessionTtlMs', options.sessionTtlMs ?? clusterDefaults.sessionTtlMs, 500, 600_000)
+  const sessionTtlMs = integer('sessionTtlMs', options.sessionTtlMs ?? clusterDefaults.sessionTtlMs, 500, 600_000)
   const nodeId = name('nodeId', options.nodeId)
   const clusterId = name('clusterId', options.clusterId ?? clusterDefaults.clusterId)
   object('metadata', options.metadata, 'openSession', 'a MetadataStore, such as new EtcdMetadataStore({ … })')

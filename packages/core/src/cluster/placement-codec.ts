@@ -4,19 +4,19 @@
 //     "owners": [["node1", "<process>", "<incarnation>"], …],     each owner and target once
 //     "shards": [[o, o, …], [e, e, …], [a, a, …]],                owner index (-1: none), epoch, after; one column each
 //     "pins":   [["id", …], [o, …], [e, …], [a, …]],
-//     "moves":  [[unit, "<handoff id>", target index], …] }       unit: shard number, or a pin's id
+//     "moves":  [[unit, "<handoff id>", target index], …] }       unit: shard number, or number of shards + place of the pin
 //
 // Gotcha: read by every node of a cluster during a rolling upgrade: fields may be added, and are ignored by who does not know them;
 // anything else is a new `v`.
 
 import {
+  MAX_PIN_ID_BYTES,
   MAX_PINS,
   MAX_SHARDS,
   type Move,
   type Owner,
   type PlacementDocument,
   type PlacementEntry,
-  type UnitKey,
 } from './placement-document.ts'
 import { StoredJson } from './stored-json.ts'
 
@@ -26,8 +26,8 @@ export function encodePlacement(document: PlacementDocument): string {
   const table = new OwnerTable()
   const shards: Columns = [[], [], []]
   const pins: Columns = [[], [], []]
-  const moves: [UnitKey, string, number][] = []
-  const add = (columns: Columns, unit: UnitKey, entry: PlacementEntry): void => {
+  const moves: [number, string, number][] = []
+  const add = (columns: Columns, unit: number, entry: PlacementEntry): void => {
     columns[0].push(entry.owner === null ? -1 : table.indexOf(entry.owner))
     columns[1].push(entry.epoch)
     columns[2].push(entry.after)
@@ -36,7 +36,8 @@ export function encodePlacement(document: PlacementDocument): string {
   document.shards.forEach((entry, shard) => {
     add(shards, shard, entry)
   })
-  for (const [id, entry] of document.pins) add(pins, id, entry)
+  let unit = document.shards.length
+  for (const entry of document.pins.values()) add(pins, unit++, entry)
   return JSON.stringify({
     v: FORM,
     kind: document.kind,
@@ -50,12 +51,13 @@ export function encodePlacement(document: PlacementDocument): string {
   })
 }
 
-/** A bound on {@link encodePlacement} with 1,000 nodes and names and ids of usual length (64 bytes); what a store's values must hold. */
+/** A bound on {@link encodePlacement} with 1,000 nodes: what the values of a store must hold. */
 export function largestPlacementBytes(shardCount: number): number {
-  const ownerBytes = 200
+  // A node id of 128 bytes, a process of 24, a session of 58, and what JSON puts around them.
+  const ownerBytes = 224
   const entryBytes = 40
   const moveBytes = 48
-  return 512 + 1_000 * ownerBytes + shardCount * (entryBytes + moveBytes) + MAX_PINS * (64 + entryBytes + moveBytes)
+  return 512 + 1_000 * ownerBytes + shardCount * (entryBytes + moveBytes) + MAX_PINS * (entryBytes + moveBytes) + MAX_PIN_ID_BYTES
 }
 
 /** Throws `ProtocolError` naming the key and what is wrong. */
@@ -74,13 +76,11 @@ export function parsePlacement(key: string, value: string): PlacementDocument {
   const pinned = entriesOf(at, root['pins'], 'pins', owners, epoch, 1)
   if (pinned.length !== ids.length) at.fail(`${ids.length} pin ids and ${pinned.length} pin entries`)
   if (ids.length > MAX_PINS) at.fail(`${ids.length} pins, over ${MAX_PINS}`)
-  const pins = new Map<string, PlacementEntry>()
-  ids.forEach((id, i) => {
-    if (pins.has(id)) at.fail(`pins[0][${i}] is there twice`)
-    pins.set(id, pinned[i] as PlacementEntry)
-  })
-  for (const [i, row] of at.array(root['moves'], 'moves').entries()) addMove(at, row, `moves[${i}]`, owners, shards, pins)
-  return { kind, shardCount: shards.length, hashVersion, revision, epoch, shards, pins }
+  if (new Set(ids).size < ids.length) at.fail('an id is twice among the pins')
+  const units = [...shards, ...pinned]
+  for (const [i, row] of at.array(root.moves, 'moves').entries()) addMove(at, row, `moves[${i}]`, owners, units)
+  const pins = new Map(ids.map((id, i) => [id, units[shards.length + i] as PlacementEntry]))
+  return { kind, shardCount: shards.length, hashVersion, revision, epoch, shards: units.slice(0, shards.length), pins }
 }
 
 type Columns = [number[], number[], number[]]
@@ -133,21 +133,11 @@ function entriesOf(at: StoredJson, value: unknown, path: string, owners: readonl
   })
 }
 
-function addMove(
-  at: StoredJson,
-  row: unknown,
-  path: string,
-  owners: readonly Owner[],
-  shards: PlacementEntry[],
-  pins: Map<string, PlacementEntry>,
-): void {
+function addMove(at: StoredJson, row: unknown, path: string, owners: readonly Owner[], units: PlacementEntry[]): void {
   const fields = at.array(row, path)
-  const unit = fields[0]
+  const entry = at.pick(units, fields[0], `${path}[0]`)
   const move: Move = { handoffId: at.string(fields[1], `${path}[1]`), target: at.pick(owners, fields[2], `${path}[2]`) }
-  const entry = typeof unit === 'string' ? pins.get(unit) : at.pick(shards, unit, `${path}[0]`)
-  if (entry === undefined) at.fail(`${path}[0] names a pin that is not there`)
   if (entry.owner === null) at.fail(`${path} moves a unit without owner`)
   if (entry.move !== undefined) at.fail(`${path} is a second move of its unit`)
-  if (typeof unit === 'string') pins.set(unit, { ...entry, move })
-  else shards[unit as number] = { ...entry, move }
+  units[fields[0] as number] = { ...entry, move }
 }

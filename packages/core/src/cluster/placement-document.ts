@@ -6,6 +6,7 @@
 
 import { IncompatibleClusterError } from '../errors.ts'
 import { HASH_VERSION } from '../hashing/key-hash.ts'
+import { MAX_ID_BYTES } from '../messaging/address.ts'
 import type { PeerId } from '../messaging/messaging-system.ts'
 
 /** A process in the role of owner. `incarnation` is that of its session: after a lost session the same process comes back with another one. */
@@ -56,6 +57,8 @@ export interface PlacementDocument {
 
 /** The most pinned actors of a kind: the document is read by every node on every change. */
 export const MAX_PINS = 1_000
+/** What the ids of all pins may take as JSON: 256 bytes each. Only ids full of characters that JSON escapes take more. */
+export const MAX_PIN_ID_BYTES = MAX_PINS * MAX_ID_BYTES
 /** The most shards of a kind. */
 export const MAX_SHARDS = 4_096
 

@@ -9,6 +9,7 @@
 
 import { shardOf } from '../hashing/key-hash.ts'
 import {
+  MAX_PIN_ID_BYTES,
   MAX_PINS,
   type Move,
   type Owner,
@@ -58,6 +59,8 @@ class Draft {
   readonly #shards: PlacementEntry[]
   readonly #pins: Map<string, PlacementEntry>
   #epoch: number
+  /** What the ids of the pins take; undefined: not counted. */
+  #pinBytes: number | undefined
 
   constructor(document: PlacementDocument) {
     this.#document = document
@@ -133,9 +136,15 @@ class Draft {
     const shard = this.#shardEntryOf(change.id)
     if (this.#pins.has(change.id)) this.#refuse(change, 'it is pinned already; move the pin')
     if (this.#pins.size >= MAX_PINS) this.#refuse(change, `${MAX_PINS} actors are pinned, which is the most`)
+    // A document above what the store takes could not be written at all, and nothing of this kind be placed any more.
+    this.#pinBytes ??= pinIdBytes(this.#pins.keys())
+    if (this.#pinBytes + pinIdBytes([change.id]) > MAX_PIN_ID_BYTES) {
+      this.#refuse(change, `the ids of all pins would take over ${MAX_PIN_ID_BYTES} bytes`)
+    }
     if (shard.owner === null) this.#refuse(change, 'its shard has no owner')
     if (shard.move !== undefined) this.#refuse(change, 'its shard is moving')
     if (sameProcess(shard.owner, change.target)) this.#refuse(change, `${describe(change.target)} owns its shard`)
+    this.#pinBytes += pinIdBytes([change.id])
     this.#pins.set(change.id, {
       ...this.#next(shard, shard.owner),
       move: { handoffId: change.handoffId, target: change.target },
@@ -151,6 +160,7 @@ class Draft {
       this.#set(shardOf(change.id, this.#document.shardCount), this.#next(shard, shard.owner))
     }
     this.#pins.delete(change.id)
+    this.#pinBytes = undefined
   }
 
   /** The only place that gives out an epoch. */
@@ -190,6 +200,12 @@ class Draft {
   #refuse(change: PlacementChange, problem: string): never {
     throw new PlacementChangeError(this.#document, change, problem)
   }
+}
+
+function pinIdBytes(ids: Iterable<string>): number {
+  let bytes = 0
+  for (const id of ids) bytes += Buffer.byteLength(JSON.stringify(id)) - 2
+  return bytes
 }
 
 function describe(owner: Owner): string {

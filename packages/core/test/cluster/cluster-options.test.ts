@@ -82,9 +82,9 @@ describe('a cluster option that is wrong is refused at construction, by name, wi
     ['a host of an unknown kind', { hosts: ['basket'] }, 'hosts names "basket", which is no kind of actors; those are: counter, cart'],
     ['no shards', { shardCount: 0 }, 'shardCount is 0; it must be a whole number from 1 to 4096'],
     ['half a shard', { shardCount: 1.5 }, 'shardCount is 1.5; it must be a whole number'],
-    ['a TTL as text', { sessionTtlMs: '5s' }, 'sessionTtlMs is "5s"; it must be a number from 500 to 600000'],
-    ['a TTL below what a garbage collection takes', { sessionTtlMs: 100 }, 'sessionTtlMs is 100; it must be a number from 500'],
-    ['no TTL', { sessionTtlMs: Number.NaN }, 'sessionTtlMs is NaN; it must be a number'],
+    ['a TTL as text', { sessionTtlMs: '5s' }, 'sessionTtlMs is "5s"; it must be a whole number from 500 to 600000'],
+    ['a TTL below what a garbage collection takes', { sessionTtlMs: 100 }, 'sessionTtlMs is 100; it must be a whole number from 500'],
+    ['no TTL', { sessionTtlMs: Number.NaN }, 'sessionTtlMs is NaN; it must be a whole number'],
     ['no capacity', { capacity: 0 }, 'capacity is 0; it must be a number from 0.01 to 1000'],
     ['a load that is no function', { load: 5 }, 'load is 5; it must be a function'],
     [

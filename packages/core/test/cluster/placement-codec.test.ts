@@ -69,7 +69,7 @@ describe('the stored form of a placement document', () => {
   it('of 1,024 shards on 1,000 nodes with 1,000 pins, much of it moving, stays within the bound that stores are held to', () => {
     // Names of a length that cloud platforms make, identities as `newIdentity` and the stores do.
     const many = Array.from({ length: 1_000 }, (_, i) => {
-      const nodeId = `ip-10-0-${i >> 8}-${i & 255}.eu-central-1.compute.internal`
+      const nodeId = `ip-10-0-${i >> 8}-${i & 255}.eu-central-1.compute.internal`.padEnd(128, 'x')
       return node(i, { nodeId, processId: `${i}`.padStart(24, 'a'), incarnation: `${i}`.padStart(32, 'b') })
     })
     const start = { ...initialPlacement('counter', 1_024), epoch: 4_000_000_000 }
@@ -78,7 +78,7 @@ describe('the stored form of a placement document', () => {
     const handoffId = 'c'.repeat(24)
     const document = applyChanges(placed, [
       ...Array.from({ length: MAX_PINS }, (_, i): PlacementChange => {
-        const id = `customer-${i}-`.padEnd(64, 'x')
+        const id = `customer-${i}-`.padEnd(256, 'x')
         const home = placed.shards[shardOf(id, 1_024)]?.owner?.nodeId ?? ''
         return { type: 'pin', id, handoffId, target: ownerOf(elsewhere(home)) }
       }),
@@ -151,10 +151,10 @@ describe('a placement document that is not one', () => {
           [0, 0],
         ],
       }),
-    ).toContain('pins[0][1] is there twice')
+    ).toContain('an id is twice among the pins')
     expect(problemOf({ pins: [['a'], [], [], []] })).toContain('1 pin ids and 0 pin entries')
     expect(problemOf({ moves: [[7, 'h', 0]] })).toContain('moves[0][0] is 7, and there are 2')
-    expect(problemOf({ moves: [['a', 'h', 0]] })).toContain('names a pin that is not there')
+    expect(problemOf({ moves: [['a', 'h', 0]] })).toContain('moves[0][0] is of type string, not a whole number')
     expect(
       problemOf({
         moves: [

@@ -155,6 +155,19 @@ describe('a change', () => {
   })
 })
 
+describe('the ids of pins', () => {
+  it('may take as much as the document has room for, and no more', () => {
+    // Each character takes one byte of UTF-8, and six as JSON.
+    const escaped = (i: number): string => `${i}`.padEnd(250, '\u0001')
+    const shards = Array.from({ length: SHARDS }, (_, unit) => assign(unit, A))
+    const pinned = (i: number): PlacementChange => ({ type: 'pin', id: escaped(i), handoffId: 'h', target: B })
+    const full = after(...shards, ...Array.from({ length: 172 }, (_, i) => pinned(i)))
+    expect(full.pins.size).toBe(172)
+    expect(refused(full, pinned(172))).toContain('the ids of all pins would take over 256000 bytes')
+    expect(applyChanges(full, [{ type: 'unpin', id: escaped(7) }, pinned(172)]).pins.size).toBe(172)
+  })
+})
+
 describe('under any sequence of changes', () => {
   const sequences = fc.array(anyChange(SHARDS), { minLength: 1, maxLength: 60, size: 'max' })
 
