@@ -8,7 +8,8 @@ export interface Session extends AsyncDisposable {
   /**
    * The reading of `runtime.leaseMs()` up to which the server certainly keeps this session: when the last successful renewal was *sent*,
    * plus the granted TTL. It grows with each renewal and never falls.
-   * Compare at every use (`runtime.leaseMs() < session.safeUntil()`): a timer that should have told you may be late.
+   * Compare at every use (`runtime.leaseMs() < session.safeUntil()`): a timer that should have told you may be late. Once `lost` was
+   * aborted the session is over, whatever this says: the store may have ended it early (it lost its data, somebody removed it).
    */
   safeUntil(): number
   /** Aborted once, with a `SessionLostError` as its reason, when the session ended otherwise than by `close()`, or can't be known to live any more. */

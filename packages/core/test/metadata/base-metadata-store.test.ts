@@ -250,6 +250,7 @@ describe('watches', () => {
       ({ args }) => {
         sink = args[1] as WatchSink
         sink.snapshot([
+          { key: 'pp', value: 'of others', version: '1' },
           { key: 'p/b', value: '2', version: '2' },
           { key: 'p/a', value: '1', version: '1' },
         ])
@@ -395,6 +396,32 @@ describe('sessions', () => {
     await session.close()
     expect(lost).toHaveLength(1)
     expect(runtime.pendingTimers).toBe(0)
+  })
+
+  test('are lost at safeUntil also when that falls between two renewals', async () => {
+    const opening = later<unknown>()
+    const { store, runtime } = await opened(({ op }) => (op === 'openSession' ? opening.promise : silence()))
+    const sentAt = runtime.leaseMs()
+    const pending = store.openSession({ ttlMs: TTL })
+    await runtime.advanceAndSettle(400)
+    opening.resolve({ id: 's1', ttlMs: TTL })
+    const session = await pending
+    const lost: number[] = []
+    session.lost.addEventListener('abort', () => lost.push(runtime.leaseMs()))
+    await runtime.advanceAndSettle(2_000)
+    expect(lost).toEqual([sentAt + TTL])
+  })
+
+  test('that are lost stay unsafe when a renewal is answered after all', async () => {
+    const answers: (() => void)[] = []
+    const { runtime, session, lost } = await withSession(({ op }) =>
+      op === 'renewSession' ? new Promise((resolve) => answers.push(() => resolve(TTL))) : undefined,
+    )
+    await runtime.advanceAndSettle(TTL)
+    expect(lost).toHaveLength(1)
+    for (const answer of answers) answer()
+    await runtime.settle()
+    expect(session.safeUntil()).toBeLessThanOrEqual(runtime.leaseMs())
   })
 
   test('are lost at once when the store says that they have ended', async () => {
