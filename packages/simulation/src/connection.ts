@@ -67,8 +67,8 @@ export class Connection {
     const [out, back] = this.#lanes
     out.to.process.post(() => {
       if (this.#broken || out.to.isStopped) return this.break('refused')
-      this.#up(out)
       this.#dispatch(back, { frame: undefined })
+      this.#up(out)
     })
   }
 
@@ -95,14 +95,19 @@ export class Connection {
   }
 
   /** Both sides learn of it, each in its own time; each lane loses what would have arrived after some moment. */
-  break(reason: string, silentFor?: SimulatedMessaging): void {
+  break(reason: string, how: { readonly decidedBy?: SimulatedMessaging; readonly gracefulBy?: SimulatedMessaging } = {}): void {
     if (this.#broken) return
     this.#broken = true
     const { loop, random } = this.#network
     for (const lane of this.#lanes) {
       const latencyMs = this.#network.latencyMs(lane.from.nodeId, lane.to.nodeId)
-      lane.endsAtMs = loop.nowMs + (lane.from === silentFor ? 0 : latencyMs * random.unit())
-      const newsMs = this.#canPass(lane) ? latencyMs : random.between(0.5, 1) * this.#network.profile.heartbeatTimeoutMs
+      let newsMs = this.#canPass(lane) ? latencyMs : random.between(0.1, 0.4) * this.#network.profile.heartbeatTimeoutMs
+      if (lane.to === how.decidedBy) newsMs = 0
+      if (lane.from === how.gracefulBy) {
+        // Everything that was accepted is written before the end.
+        newsMs = Math.max(latencyMs, lane.lastArrivalMs - loop.nowMs)
+        lane.endsAtMs = loop.nowMs + newsMs
+      } else lane.endsAtMs = loop.nowMs + Math.min(newsMs, latencyMs * random.unit())
       if (this.#network.profile.ordered) lane.held = []
       loop.after(newsMs, () => lane.to.process.post(() => this.#down(lane, reason)))
     }
@@ -141,7 +146,7 @@ export class Connection {
 
   #patienceMs(): number {
     const { random, profile } = this.#network
-    return profile.heartbeatTimeoutMs * random.between(0.6, 1)
+    return profile.heartbeatTimeoutMs * random.between(0.35, 0.55)
   }
 
   #giveUpUnless(over: () => boolean, lane: Lane): void {
@@ -152,7 +157,7 @@ export class Connection {
       const { nowMs } = this.#network.loop
       if (nowMs >= endsAtMs) {
         this.#network.marks.reach('connection given up after silence')
-        this.break('silence', lane.from)
+        this.break('silence', { decidedBy: lane.to })
       } else this.#network.loop.at(Math.min(endsAtMs, nowMs + this.#network.profile.heartbeatTimeoutMs / 4), look)
     }
     look()
@@ -174,10 +179,8 @@ export class Connection {
   #schedule(lane: Lane, parcel: Parcel): void {
     const { loop, profile } = this.#network
     let arrivalMs = loop.nowMs + this.#network.latencyMs(lane.from.nodeId, lane.to.nodeId)
-    if (profile.ordered) {
-      arrivalMs = Math.max(arrivalMs, lane.lastArrivalMs)
-      lane.lastArrivalMs = arrivalMs
-    } else arrivalMs = Math.max(arrivalMs, lane.upAtMs)
+    arrivalMs = Math.max(arrivalMs, profile.ordered ? lane.lastArrivalMs : lane.upAtMs)
+    lane.lastArrivalMs = Math.max(lane.lastArrivalMs, arrivalMs)
     // Nothing overtakes the news that the connection is up, whatever the transport.
     if (parcel.frame === undefined) lane.upAtMs = arrivalMs
     loop.at(arrivalMs, () => this.#arrive(lane, parcel))
@@ -240,12 +243,12 @@ export class Connection {
   }
 
   /** One side closes it by itself: that side knows at once. */
-  close(by: SimulatedMessaging, reason: string): void {
+  close(by: SimulatedMessaging, reason: string, graceful = false): void {
     for (const lane of this.#lanes) {
       if (lane.to !== by || lane.isDown) continue
       lane.isDown = true
       lane.isUp = false
     }
-    this.break(reason)
+    this.break(reason, graceful ? { gracefulBy: by } : {})
   }
 }

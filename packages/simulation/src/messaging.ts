@@ -118,7 +118,8 @@ export class SimulatedMessaging implements MessagingSystem {
       const back = this.#network.latencyMs(nodeId, this.nodeId)
       loop.after(there + back, () =>
         this.process.post(() => {
-          if (this.#live.get(nodeId) === live && !live.remote.process.isPaused) resolve(there + back)
+          const open = this.#network.path(this.nodeId, nodeId).cuts + this.#network.path(nodeId, this.nodeId).cuts === 0
+          if (open && this.#live.get(nodeId) === live && !live.remote.process.isPaused) resolve(there + back)
           else this.process.postAfter(profile.heartbeatTimeoutMs, fail)
         }),
       )
@@ -130,7 +131,7 @@ export class SimulatedMessaging implements MessagingSystem {
     this.#stopped = true
     this.#network.unlisten(this)
     this.#wanted.clear()
-    for (const live of [...this.#live.values()]) this.#drop(live, 'stopped')
+    for (const live of [...this.#live.values()]) this.#drop(live, 'stopped', true)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -184,9 +185,9 @@ export class SimulatedMessaging implements MessagingSystem {
 
   // ── Inside ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #drop(live: Live, reason: string): void {
+  #drop(live: Live, reason: string, graceful = false): void {
     this.#live.delete(live.remote.nodeId)
-    live.connection.close(this, reason)
+    live.connection.close(this, reason, graceful)
     this.#handler?.onPeerDown(peerOf(live.remote), new TransportError(`connection to ${live.remote.nodeId}: ${reason}`))
   }
 
@@ -222,6 +223,7 @@ export class SimulatedMessaging implements MessagingSystem {
     const willing =
       remote !== undefined &&
       remote.identity.processId === wanted.peer.processId &&
+      remote.identity.clusterId === this.identity.clusterId &&
       remote.#refused.get(this.nodeId) !== this.identity.processId &&
       !remote.process.isPaused &&
       !this.process.isPaused

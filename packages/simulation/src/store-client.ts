@@ -18,7 +18,7 @@ import {
 import type { SimulatedProcess } from './host.ts'
 import type { SimulatedStore } from './store.ts'
 
-const capabilities: StoreCapabilities = {
+export const simulatedStoreCapabilities: StoreCapabilities = {
   linearizable: true,
   fencing: true,
   atomicBatch: true,
@@ -28,7 +28,7 @@ const capabilities: StoreCapabilities = {
 }
 
 export class SimulatedMetadataStore extends BaseMetadataStore {
-  readonly capabilities: StoreCapabilities = capabilities
+  readonly capabilities: StoreCapabilities = simulatedStoreCapabilities
   protected override readonly endpoint = 'the simulated store'
   readonly #server: SimulatedStore
   readonly #process: SimulatedProcess
