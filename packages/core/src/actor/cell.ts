@@ -1,9 +1,109 @@
-// One actor's place in the turn loop: its mailbox and what is going on with it. Internal to the room.
+// One actor's place in the system: its mailbox, and what is going on with it. It outlives activations (restarts, time-outs, passivation).
+// Lean on purpose: a million of them stand idle. What few actors need is in `CellExtras`, made on first use.
 
 import type { ActorAddress } from '../messaging/address.ts'
+import type { Activation } from './activation.ts'
+import type { Cohort } from './cohort.ts'
+import type { IdleCheck } from './idle.ts'
+import type { LocalMessage } from './local-message.ts'
+import type { Mailbox } from './mailbox.ts'
+import type { StopReason } from './stop-reason.ts'
+import type { FailureHistory } from './supervision.ts'
+import type { AsyncTurn } from './turn.ts'
 
-export declare class Cell implements ActorAddress {
-  get kind(): string
+/** In the run queue. */
+export const SCHEDULED = 1
+/** An asynchronous turn is in hand. */
+export const BUSY = 2
+/** Waits: for a back-off to pass, or for its parent to decide. */
+export const SUSPENDED = 4
+/** Will stop; takes no messages. */
+export const STOPPING = 8
+/** Stopped; out of its table. */
+export const GONE = 16
+/** Somebody waits for the end of the turn in hand. */
+export const AFTER_TURN = 32
+/** Somebody waits for room in the mailbox. */
+export const ROOM_WANTED = 64
+/** To be activated, message or not. */
+export const START = 128
+/** Between two activations: hooks run, children stop. */
+export const TRANSITION = 256
+
+/** No turn starts while one of these is set. */
+export const BLOCKED: number = BUSY | TRANSITION | SUSPENDED | STOPPING | GONE
+/** No message is taken. */
+export const CLOSED: number = STOPPING | GONE
+
+export class Cell implements ActorAddress {
+  readonly cohort: Cohort
+  /** Of the top-level actor: children share it. */
   readonly id: string
-  get path(): string | undefined
+  flags = 0
+  activation: Activation | undefined = undefined
+  mailbox: Mailbox | undefined = undefined
+  turn: AsyncTurn | undefined = undefined
+  extras: CellExtras | undefined = undefined
+
+  constructor(cohort: Cohort, id: string) {
+    this.cohort = cohort
+    this.id = id
+  }
+
+  /** The kind of its address: that of the top-level actor, also for children. */
+  get kind(): string {
+    return this.cohort.table.definition.kind
+  }
+
+  get path(): string | undefined {
+    return this.extras?.path
+  }
+
+  get queued(): number {
+    return this.mailbox === undefined ? 0 : this.mailbox.count
+  }
+
+  needExtras(): CellExtras {
+    this.extras ??= new CellExtras()
+    return this.extras
+  }
+}
+
+export class CellExtras {
+  path: string | undefined = undefined
+  name: string | undefined = undefined
+  parent: Cell | undefined = undefined
+  children: Map<string, Cell> | undefined = undefined
+  /** Who is told when this actor is gone, and as which message. */
+  watchers: { readonly cell: Cell; readonly type: string }[] | undefined = undefined
+  failures: FailureHistory | undefined = undefined
+  idle: IdleCheck | undefined = undefined
+  /** What runs when the turn in hand has ended. */
+  afterTurn: (() => void)[] | undefined = undefined
+  /** Local sends and asks that wait for room, in order. */
+  parked: LocalMessage[] | undefined = undefined
+  readyWaiters: (() => void)[] | undefined = undefined
+  /** `deliver` returned false: the table's `onRoom` is owed. */
+  owesRoomCall = false
+  /** Messages for children in this actor's own mailbox, which wait for it to be activated. */
+  childBound = 0
+  stopped: Promise<void> | undefined = undefined
+  stopReason: StopReason | undefined = undefined
+}
+
+/** The actor and all its descendants, parents first. */
+export function* withDescendants(cell: Cell): Generator<Cell> {
+  yield cell
+  const children = cell.extras?.children
+  if (children === undefined) return
+  for (const child of children.values()) yield* withDescendants(child)
+}
+
+export function findDescendant(cell: Cell, path: string): Cell | undefined {
+  let found: Cell | undefined = cell
+  for (const name of path.split('/')) {
+    found = found.extras?.children?.get(name)
+    if (found === undefined) return undefined
+  }
+  return found
 }

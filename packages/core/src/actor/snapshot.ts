@@ -11,6 +11,14 @@ export interface TimerSnapshot {
   readonly intervalMs?: number
 }
 
+/** A stashed message as `Message.toSnapshot` returned it; or, for what came from inside the actor (a timer), type and payload. */
+export type StashSnapshot = { readonly message: unknown } | NoticeSnapshot
+
+export interface NoticeSnapshot {
+  readonly type: string
+  readonly payload?: unknown
+}
+
 export interface ActorSnapshot {
   /** The id of a top-level actor; the name of a child. */
   readonly id: string
@@ -21,8 +29,10 @@ export interface ActorSnapshot {
   readonly state?: unknown
   /** The behaviour in force, if `become` changed it. */
   readonly behaviour?: string
-  /** As `Message.toSnapshot` returned them, in the order of stashing. */
-  readonly stash: readonly unknown[]
+  /** In the order of stashing. */
+  readonly stash: readonly StashSnapshot[]
+  /** What waits in the mailbox although it counts as handled (or never came from outside): unstashed messages, notices. In order. */
+  readonly waiting?: readonly StashSnapshot[]
   readonly timers: readonly TimerSnapshot[]
   readonly children: readonly ActorSnapshot[]
 }

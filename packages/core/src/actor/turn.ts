@@ -1,0 +1,310 @@
+// The turn loop: takes messages out of mailboxes and runs handlers, one turn of an actor at a time.
+//
+//   queue ─> runCell ─> gate? ─> activation? ─> begin ─> handler ──returns──> endTurn
+//                                                          └─ a promise ─> AsyncTurn ─> endTurn
+
+import type { DeadLetterReason } from '../delivery/dead-letter-reason.ts'
+import type { Message } from '../delivery/message.ts'
+import { ActorFailedError, InvalidPayloadError } from '../errors.ts'
+import { type ActorAddress, formatAddress } from '../messaging/address.ts'
+import { clonePayload } from '../messaging/payload-codec.ts'
+import { Deadline } from '../runtime/deadline-sweep.ts'
+import { type Activation, FORWARDED, messageOf, STASHED } from './activation.ts'
+import { AFTER_TURN, BLOCKED, BUSY, type Cell, ROOM_WANTED, SCHEDULED, START } from './cell.ts'
+import { currentTurn } from './current-turn.ts'
+import type { MessageEntry } from './definition.ts'
+import { Begun, ChildBound } from './entries.ts'
+import { activate, attend, discardTurn, handlerThrew } from './lifecycle.ts'
+import { giveRoom } from './local-delivery.ts'
+import { describeIssues } from './standard-schema.ts'
+import { ActorTimer } from './timers.ts'
+
+/** Turns of one actor before others have theirs. */
+const QUANTUM = 64
+
+/** The run queue's runner. Returns how many turns it took. */
+export function runCell(cell: Cell): number {
+  const { host, table } = cell.cohort
+  let turns = 0
+  while ((cell.flags & (BLOCKED | AFTER_TURN)) === 0) {
+    const mailbox = cell.mailbox
+    const isEmpty = mailbox === undefined || mailbox.count === 0
+    if (isEmpty && (cell.flags & START) === 0) break
+    // SCHEDULED stays set while the actor waits for the gate, so that nothing schedules it a second time.
+    if (table.gate !== undefined && !table.gate.mayRun()) {
+      table.waitForGate(cell)
+      return turns
+    }
+    if (turns === QUANTUM) {
+      host.queue.add(cell)
+      afterTurns(cell, turns)
+      return turns
+    }
+    turns++
+    const { activation } = cell
+    if (activation === undefined) {
+      activate(cell)
+    } else {
+      cell.flags &= ~START
+      if (!isEmpty) runNext(cell, activation, mailbox.head())
+    }
+  }
+  cell.flags &= ~SCHEDULED
+  afterTurns(cell, turns)
+  return turns
+}
+
+/** Housekeeping after a run of turns, and after each asynchronous one. */
+function afterTurns(cell: Cell, turns: number): void {
+  const { host } = cell.cohort
+  const { mailbox } = cell
+  if (mailbox !== undefined && mailbox.count === 0) {
+    cell.mailbox = undefined
+    host.mailboxes.release(mailbox)
+  }
+  host.counters.turns += turns
+  if (cell.extras !== undefined) {
+    if (cell.extras.idle !== undefined) cell.extras.idle.lastActiveMs = host.runtime.monotonicMs()
+    if ((cell.flags & ROOM_WANTED) !== 0) giveRoom(cell)
+    if ((cell.flags & AFTER_TURN) !== 0 && cell.activation?.head === undefined) attend(cell)
+  }
+}
+
+/** Goes on after something that blocked the actor is over: a turn, a hook, a back-off. */
+export function unblock(cell: Cell, flag: number): void {
+  cell.flags &= ~flag
+  afterTurns(cell, 0)
+  if (cell.queued > 0 || (cell.flags & START) !== 0) cell.cohort.host.schedule(cell)
+}
+
+function runNext(cell: Cell, activation: Activation, head: unknown): void {
+  const mailbox = cell.mailbox
+  if (mailbox === undefined) return
+  if (typeof head === 'string') {
+    const payload = mailbox.payload()
+    const sender = mailbox.sender() as ActorAddress | undefined
+    const deadlineTick = mailbox.deadlineTick()
+    mailbox.drop()
+    const { host } = cell.cohort
+    if (deadlineTick !== 0 && deadlineTick < host.queue.nowTick) {
+      host.deadLetter({ address: cell, type: head, payload, reason: 'deadline', sender })
+      return
+    }
+    runHandler(cell, activation, head, head, payload, sender)
+    return
+  }
+  mailbox.drop()
+  if (head instanceof Begun) {
+    runHandler(cell, activation, head, head.type, head.payload, undefined)
+  } else if (head instanceof ActorTimer) {
+    if (head.taken()) runHandler(cell, activation, head, head.type, head.payload, undefined)
+  } else if (head instanceof ChildBound) {
+    cell.cohort.table.deliverToChild(cell, head)
+  } else {
+    const message = head as Message
+    if (message.begin()) runHandler(cell, activation, message, message.type, message.payload, undefined)
+  }
+}
+
+function runHandler(
+  cell: Cell,
+  activation: Activation,
+  head: unknown,
+  type: string,
+  payload: unknown,
+  sender: ActorAddress | undefined,
+): void {
+  const entry = activation.find(type)
+  if (entry === undefined) {
+    refuse(cell, head, type, payload, sender, 'unknown-message', undefined)
+    return
+  }
+  let taken = payload
+  if (entry.schema !== undefined) {
+    const checked = check(cell, entry, payload)
+    if ('error' in checked) {
+      refuse(cell, head, type, payload, sender, 'invalid-payload', checked.error)
+      return
+    }
+    taken = checked.value
+  }
+  activation.head = head
+  activation.payload = payload
+  activation.plainSender = sender
+  currentTurn.activation = activation
+  let value: unknown
+  const { handler } = entry
+  try {
+    value = handler(activation, taken)
+  } catch (error) {
+    currentTurn.activation = undefined
+    endTurn(cell, activation, true, error)
+    return
+  }
+  currentTurn.activation = undefined
+  if (typeof value === 'object' && value !== null && isThenable(value)) new MessageTurn(activation).follow(value)
+  else endTurn(cell, activation, false, value)
+}
+
+/**
+ * Every turn of a handler ends here, and nowhere else: what it returned (or threw) is known, and nothing has been answered or acknowledged yet.
+ * The seam for durable actors: their commit goes between the two.
+ */
+export function endTurn(cell: Cell, activation: Activation, threw: boolean, value: unknown): void {
+  const { head } = activation
+  if (threw) {
+    handlerThrew(cell, activation, value)
+    return
+  }
+  if (typeof head === 'string') {
+    if ((activation.marks & STASHED) !== 0) stash(activation)
+    activation.clearTurn()
+    return
+  }
+  if ((activation.marks & (STASHED | FORWARDED)) !== 0) {
+    if ((activation.marks & STASHED) !== 0) stash(activation)
+    else answerLater(messageOf(head) as Message, activation.extras?.forwarded as Promise<unknown>, head)
+    activation.clearTurn()
+    return
+  }
+  activation.clearTurn()
+  const message = messageOf(head)
+  if (message === undefined) return
+  if (!message.isAsk || !cell.cohort.strict) {
+    message.handled(value)
+    return
+  }
+  let reply: unknown
+  try {
+    reply = clonePayload(value)
+  } catch (error) {
+    message.failed(error)
+    return
+  }
+  message.handled(reply)
+}
+
+function stash(activation: Activation): void {
+  const begun = activation.keepInHand()
+  activation.addToStash(begun)
+  if (begun.isStashed) return
+  begun.isStashed = true
+  begun.message?.stashed()
+}
+
+/** The message was forwarded: it is kept until the other actor has answered. */
+function answerLater(message: Message, answer: Promise<unknown>, head: unknown): void {
+  if (!(head instanceof Begun && head.isStashed)) message.stashed()
+  answer.then(
+    (reply) => message.handled(reply),
+    (error: unknown) => message.failed(error),
+  )
+}
+
+function refuse(
+  cell: Cell,
+  head: unknown,
+  type: string,
+  payload: unknown,
+  sender: ActorAddress | undefined,
+  reason: DeadLetterReason,
+  error: unknown,
+): void {
+  const message = messageOf(head)
+  if (message !== undefined && head instanceof Begun && head.isStashed) {
+    message.failed(error ?? new InvalidPayloadError(`${formatAddress(cell)} does not know '${type}' in its present behaviour`))
+  } else if (message !== undefined) {
+    message.refused(reason, error)
+  } else {
+    cell.cohort.host.deadLetter({ address: cell, type, payload, reason, error, sender })
+  }
+}
+
+function check(cell: Cell, entry: MessageEntry, payload: unknown): { readonly value: unknown } | { readonly error: Error } {
+  const what = `payload of '${entry.type}' to ${formatAddress(cell)}`
+  try {
+    const result = entry.schema?.['~standard'].validate(payload)
+    if (result === undefined) return { value: payload }
+    if (isThenable(result)) {
+      // Not awaited: a turn that waits for its own payload would let the mailbox pile up behind it. Its outcome is of no interest.
+      result.then(undefined, () => {})
+      return { error: new InvalidPayloadError(`${what}: its schema is asynchronous; only schemas that answer at once can be used`) }
+    }
+    if (result.issues === undefined) return { value: result.value }
+    return { error: new InvalidPayloadError(`${what} is not what its schema says: ${describeIssues(result.issues)}`) }
+  } catch (cause) {
+    return { error: new InvalidPayloadError(`${what}: its schema threw`, { cause }) }
+  }
+}
+
+export function isThenable(value: object): value is PromiseLike<unknown> {
+  return typeof (value as { readonly then?: unknown }).then === 'function'
+}
+
+/** A turn or hook that has not ended when its function returned. Its deadline is the turn time-out. */
+export abstract class AsyncTurn extends Deadline {
+  readonly activation: Activation
+  #isOver = false
+
+  constructor(activation: Activation) {
+    super()
+    this.activation = activation
+  }
+
+  follow(promise: PromiseLike<unknown>): void {
+    const { cell } = this.activation
+    const { host, definition } = cell.cohort
+    cell.flags |= BUSY
+    cell.turn = this
+    if (definition.turnTimeoutMs !== Number.POSITIVE_INFINITY) {
+      host.deadlines.add(this, host.queue.nowTick + definition.turnTimeoutMs)
+    }
+    promise.then(
+      (value) => this.#settled(false, value),
+      (error: unknown) => this.#settled(true, error),
+    )
+  }
+
+  /** Whatever comes of it is ignored from now on. */
+  abandon(): void {
+    this.#isOver = true
+    const { cell } = this.activation
+    cell.cohort.host.deadlines.remove(this)
+    cell.turn = undefined
+  }
+
+  /** The ownership was lost. */
+  discard(): void {
+    this.abandon()
+  }
+
+  override expired(): void {
+    if (!this.#isOver) this.timedOut()
+  }
+
+  #settled(threw: boolean, value: unknown): void {
+    if (this.#isOver) return
+    this.abandon()
+    this.ended(threw, value)
+  }
+
+  protected abstract ended(threw: boolean, value: unknown): void
+  protected abstract timedOut(): void
+}
+
+class MessageTurn extends AsyncTurn {
+  protected override ended(threw: boolean, value: unknown): void {
+    const { activation } = this
+    const { cell } = activation
+    // Still BUSY while it ends: what it sends to itself must not start a turn in between.
+    endTurn(cell, activation, threw, value)
+    unblock(cell, BUSY)
+  }
+
+  protected override timedOut(): void {
+    const { cell } = this.activation
+    const { turnTimeoutMs } = cell.cohort.definition
+    this.abandon()
+    discardTurn(cell, new ActorFailedError(formatAddress(cell), `its turn took longer than turnTimeoutMs (${turnTimeoutMs} ms)`))
+  }
+}
