@@ -1,0 +1,71 @@
+// A stream as its receiver sees it: the messages of one source to one actor, on one link. Messages that can't be taken yet
+// (full mailbox, view behind, tenure not open) wait here in order; how many is bounded by the credit of the link. Pure.
+
+import type { ActorAddress } from '../messaging/address.ts'
+import type { InboundMessage } from './inbound-message.ts'
+import type { Peer } from './peer.ts'
+import type { RecordCell, Source } from './records.ts'
+import type { Tenure } from './tenure.ts'
+
+export class InStream implements ActorAddress {
+  readonly peer: Peer
+  readonly source: Source
+  readonly kind: string
+  readonly id: string
+  readonly path: string | undefined
+  /** The number that the peer gave it. */
+  slot: number
+  /** The epoch under which the peer sends to it now. */
+  epoch: number
+  /** Waiting messages, in order. Empty for nearly every stream at nearly every time. */
+  parked: InboundMessage[] = NONE
+  /** The tenure that the last message went to, and the version of the view by which it was found. */
+  tenure: Tenure | undefined = undefined
+  checkedVersion = -1
+  /** The record in that tenure. */
+  cell: RecordCell | undefined = undefined
+  /** An answer that the actor has moved is on its way out. */
+  isMovedPending = false
+  movedFromEpoch = -1
+
+  constructor(peer: Peer, source: Source, kind: string, id: string, path: string | undefined, slot: number, epoch: number) {
+    this.peer = peer
+    this.source = source
+    this.kind = kind
+    this.id = id
+    this.path = path
+    this.slot = slot
+    this.epoch = epoch
+  }
+
+  park(message: InboundMessage): void {
+    if (this.parked === NONE) this.parked = [message]
+    else this.parked.push(message)
+  }
+
+  /** The first waiting message has been dealt with. */
+  unpark(): void {
+    this.parked.shift()
+    if (this.parked.length === 0) this.parked = NONE
+  }
+
+  /** The record in `tenure`, if there is one. */
+  recordIn(tenure: Tenure): RecordCell | undefined {
+    let cell = this.cell
+    if (cell === undefined || cell.isDropped || cell.book !== tenure.records) {
+      cell = tenure.records.find(this.source, this.id, this.path)
+      this.cell = cell
+    }
+    return cell
+  }
+
+  openRecordIn(tenure: Tenure): RecordCell {
+    const cell = this.cell
+    if (cell !== undefined && !cell.isDropped && cell.book === tenure.records) return cell
+    const opened = tenure.records.open(this.source, this.id, this.path)
+    this.cell = opened
+    return opened
+  }
+}
+
+const NONE: InboundMessage[] = []

@@ -1,0 +1,75 @@
+// One message that this process has accepted and that has not ended: what is needed to send it again, and who waits for it.
+
+import type { ActorAddress } from '../messaging/address.ts'
+import type { NativeBuffer } from '../messaging/native-buffer.ts'
+import { Deadline } from '../runtime/deadline-sweep.ts'
+import type { LocalMessage } from './local-message.ts'
+import type { OutStream } from './out-stream.ts'
+import type { Peer } from './peer.ts'
+import type { PeerFrame } from './peer-frame.ts'
+import type { Tenure } from './tenure.ts'
+
+/** Whose promise a message settles. */
+export interface Waiter {
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+export class OutEntry extends Deadline {
+  id = 0
+  readonly stream: OutStream
+  readonly type: string
+  isReliable = true
+  isAsk = false
+  /** The owner kept the ask as state: it is reminded of it, never told to run it again. */
+  isStashed = false
+  /** The id is known outside of this entry (a turn has seen it, or it was transmitted), so it can't change any more. */
+  isExposed = false
+  /** Encoded: `bytes[start, end)`, most often within the slab that it was first sent in. Local messages that were never encoded have `value` instead. */
+  bytes: NativeBuffer | undefined = undefined
+  start = 0
+  end = 0
+  value: unknown = undefined
+  /** What it counts against the bounds. */
+  cost = 0
+  atMs = 0
+  sender: ActorAddress | undefined = undefined
+  chain: readonly string[] | undefined = undefined
+  from: Tenure | undefined = undefined
+  waiter: Waiter | undefined = undefined
+  signal: AbortSignal | undefined = undefined
+  onAbort: (() => void) | undefined = undefined
+  /** Whom it was last sent to, and under which epoch: acknowledgements of any other are ignored. */
+  sentTo: Peer | undefined = undefined
+  sentEpoch = -1
+  /** The frame that it was last written to, and where its item begins. Undefined: not written under the present route. */
+  frame: PeerFrame | undefined = undefined
+  itemAt = 0
+  /** Its bytes were handed to the transport at some time: it may have been executed. */
+  wasTransmitted = false
+  /** While it is in the mailbox of this process. */
+  local: LocalMessage | undefined = undefined
+  /** Owner deaths that it may have been in hand at. */
+  deaths = 0
+  /** Neighbours among the outstanding messages of the stream, in order. */
+  previous: OutEntry | undefined = undefined
+  next: OutEntry | undefined = undefined
+  isEnded = false
+  readonly #onExpired: (entry: OutEntry) => void
+
+  constructor(stream: OutStream, type: string, onExpired: (entry: OutEntry) => void) {
+    super()
+    this.stream = stream
+    this.type = type
+    this.#onExpired = onExpired
+  }
+
+  /** It may have reached an owner: under this route, or an earlier one. */
+  get mayHaveArrived(): boolean {
+    return this.wasTransmitted || (this.frame?.handed ?? false)
+  }
+
+  override expired(): void {
+    this.#onExpired(this)
+  }
+}
