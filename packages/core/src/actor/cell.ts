@@ -9,7 +9,7 @@ import type { LocalMessage } from './local-message.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { StopReason } from './stop-reason.ts'
 import type { FailureHistory } from './supervision.ts'
-import type { AsyncTurn } from './turn.ts'
+import type { AsyncTurn } from './async-turn.ts'
 
 /** In the run queue. */
 export const SCHEDULED = 1

@@ -6,6 +6,7 @@ import { ActorFailedError, DeliveryUnknownError, NotExecutedError } from '../err
 import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { DeadlineTask } from '../runtime/deadline-sweep.ts'
 import { Activation, isMessage, messageOf, STOP_HOOK_RAN } from './activation.ts'
+import { isThenable } from './async-turn.ts'
 import { backoffDelayMs } from './backoff.ts'
 import { AFTER_TURN, BUSY, type Cell, GONE, START, STOPPING, SUSPENDED, TRANSITION } from './cell.ts'
 import { Begun, ChildBound } from './entries.ts'
@@ -15,7 +16,7 @@ import { notifyCell, releaseWaiters } from './local-delivery.ts'
 import type { StopReason, Terminated } from './stop-reason.ts'
 import { type Decision, FailureHistory } from './supervision.ts'
 import { ActorTimer } from './timers.ts'
-import { isThenable, unblock } from './turn.ts'
+import { unblock } from './turn.ts'
 
 // ---- beginning ----
 
