@@ -1,0 +1,307 @@
+// What the leader does: reads documents, then who is alive, decides (planner, handoff driver, requests of the manager), and writes, one
+// conditional and guarded write per affected kind. One cycle at a time; every cycle starts from what the store says, so that a new leader, a lost
+// answer or a lost race need no case of their own: whatever fails is read again.
+
+import { HASH_VERSION } from '../hashing/key-hash.ts'
+import type { Unit } from '../delivery/placement-view.ts'
+import type { PeerId } from '../messaging/messaging-system.ts'
+import type { Entry, Leadership, MetadataStore } from '../metadata/metadata-store.ts'
+import { newIdentity } from '../runtime/identity.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { BackgroundLoop } from './background-loop.ts'
+import type { ClusterKeys } from './cluster-keys.ts'
+import type { HandoffDriver } from './handoff-driver.ts'
+import { type NodeRecord, parseNodeRecord } from './node-record.ts'
+import { encodePlacement, parsePlacement } from './placement-codec.ts'
+import { entryOf, initialPlacement, type PlacementDocument, type UnitKey } from './placement-document.ts'
+import { applyChanges, type PlacementChange, PlacementChangeError } from './placement-transitions.ts'
+import { type PlanOptions, plan } from './planner.ts'
+
+export interface LeaderOptions {
+  readonly runtime: Runtime
+  readonly store: Pick<MetadataStore, 'list' | 'put'>
+  readonly keys: ClusterKeys
+  readonly shardCount: number
+  readonly placement: PlanOptions
+  readonly driver: HandoffDriver
+  readonly reconcileMs: number
+  /** When nobody may be declared dead (or, after the store was reborn, nothing be placed) before: a reading of the lease clock. */
+  readonly patience: () => { readonly deathsAfterMs: number; readonly placeAfterMs: number }
+  /** The epoch above which a document that does not exist yet begins. */
+  readonly epochFloor: (kind: string) => number
+  /** A document was written: it is in force at once, here. */
+  readonly onWritten: (document: PlacementDocument) => void
+  readonly onFailover: (units: number, nodes: ReadonlySet<string>) => void
+  /** The store refused a write by this leadership. */
+  readonly onSuperseded: () => void
+  readonly onError: (error: unknown) => void
+}
+
+/** A change that somebody asked for. */
+export interface PlacementRequest {
+  readonly kind: string
+  /** The change that the document needs for it; undefined: it is as asked already. Throws to refuse. */
+  readonly change: (document: PlacementDocument, nodes: readonly NodeRecord[]) => PlacementChange | undefined
+  readonly settle: (error?: unknown) => void
+  /** A refusal that may pass (the shard is moving) is tried again until then. */
+  readonly untilMs: number
+}
+
+interface ReleaseReport {
+  readonly unit: Unit
+  readonly handoffId: string
+  readonly epoch: number
+  readonly from: PeerId
+}
+
+interface Stored {
+  readonly document: PlacementDocument
+  readonly version: string | null
+}
+
+export class Leader {
+  readonly #options: LeaderOptions
+  readonly #loop: BackgroundLoop
+  #leadership: Leadership | undefined
+  #requests: PlacementRequest[] = []
+  readonly #released: ReleaseReport[] = []
+
+  constructor(options: LeaderOptions) {
+    this.#options = options
+    this.#loop = new BackgroundLoop({
+      runtime: options.runtime,
+      everyMs: options.reconcileMs,
+      run: () => this.#cycle(),
+      onError: options.onError,
+    })
+  }
+
+  get leads(): boolean {
+    return this.#leadership !== undefined
+  }
+
+  get term(): number | undefined {
+    return this.#leadership?.token
+  }
+
+  lead(leadership: Leadership): void {
+    this.#leadership = leadership
+    this.#options.driver.reset()
+    this.#loop.trigger()
+  }
+
+  depose(): void {
+    this.#leadership = undefined
+    this.#released.length = 0
+    const requests = this.#requests
+    this.#requests = []
+    for (const request of requests) request.settle(new Error('this node leads no longer'))
+  }
+
+  /** Somebody joined, left, or changed. */
+  trigger(): void {
+    if (this.#leadership !== undefined) this.#loop.trigger()
+  }
+
+  released(from: PeerId, unit: Unit, handoffId: string, epoch: number): void {
+    if (this.#leadership === undefined) return
+    this.#released.push({ from, unit, handoffId, epoch })
+    this.#loop.trigger()
+  }
+
+  request(request: PlacementRequest): void {
+    this.#requests.push(request)
+    this.trigger()
+  }
+
+  async close(): Promise<void> {
+    this.depose()
+    await this.#loop.stop()
+  }
+
+  async #cycle(): Promise<void> {
+    const leadership = this.#leadership
+    if (leadership === undefined) return
+    const { runtime, store, keys, driver, patience } = this.#options
+    // This order is the evidence: whoever is missing from a list that was read after a document can't own anything by that document any more.
+    const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#options.onError)
+    const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)
+    if (this.#leadership !== leadership) return
+    const { placeAfterMs } = patience()
+    if (runtime.leaseMs() < placeAfterMs) return this.#loop.triggerWithin(placeAfterMs - runtime.leaseMs())
+
+    this.#addNewKinds(documents, unreadable, nodes)
+    let wrote = false
+    for (const [kind, stored] of documents) {
+      const { next, served } = this.#next(stored.document, nodes)
+      if (next !== stored.document) {
+        if (!(await this.#write(leadership, kind, stored, next))) return
+        documents.set(kind, { ...stored, document: next })
+        wrote = true
+      }
+      // Only now: a request whose write failed is served again.
+      this.#requests = this.#requests.filter((request) => !served.has(request))
+      for (const [request, refusal] of served) request.settle(refusal)
+    }
+    this.#rejectUnknownKinds(documents)
+    this.#schedule(documents, wrote)
+  }
+
+  /** Later events that no message announces. */
+  #schedule(documents: ReadonlyMap<string, Stored>, wrote: boolean): void {
+    const { runtime, driver, patience } = this.#options
+    const nowMs = runtime.monotonicMs()
+    const nextMs = driver.settle([...documents.values()].map((stored) => stored.document), nowMs)
+    if (nextMs !== undefined) this.#loop.triggerWithin(Math.max(10, nextMs - nowMs))
+    const waitMs = patience().deathsAfterMs - runtime.leaseMs()
+    if (waitMs > 0) this.#loop.triggerWithin(waitMs)
+    // What was written may have made room for the next moves.
+    if (wrote || this.#released.length > 0) this.#loop.trigger()
+    else if (this.#requests.length > 0) this.#loop.triggerWithin(100)
+  }
+
+  #addNewKinds(documents: Map<string, Stored>, unreadable: ReadonlySet<string>, nodes: readonly NodeRecord[]): void {
+    const { shardCount, epochFloor } = this.#options
+    for (const kind of new Set(nodes.flatMap((node) => node.kinds))) {
+      if (documents.has(kind) || unreadable.has(kind)) continue
+      const document = { ...initialPlacement(kind, shardCount, HASH_VERSION), epoch: epochFloor(kind) }
+      documents.set(kind, { document, version: null })
+    }
+  }
+
+  /** The document as it should be (the same object when it is), and the requests that it answers, with the refusal if they were refused. */
+  #next(document: PlacementDocument, nodes: readonly NodeRecord[]): { next: PlacementDocument; served: ReadonlyMap<PlacementRequest, unknown> } {
+    const { runtime, driver, placement, patience } = this.#options
+    const nowMs = runtime.monotonicMs()
+    this.#takeReleased(document, nowMs)
+    const mayDeclareDead = runtime.leaseMs() >= patience().deathsAfterMs
+    const planned = plan(document, nodes, placement)
+    const settled = mayDeclareDead ? planned.changes : planned.changes.filter((change) => !declaresDead(change, document, nodes))
+    this.#countFailover(document, nodes, settled)
+    const touched = new Set<UnitKey>(settled.map((change) => ('unit' in change ? change.unit : change.id)))
+    let next = applyChanges(document, settled)
+    next = applyChanges(next, driver.changes(next, nodes, touched, nowMs))
+    const served = new Map<PlacementRequest, unknown>()
+    next = this.#serveRequests(next, nodes, served)
+    if (settled.length === planned.changes.length) {
+      for (const move of driver.mayBegin(document, planned.moves, nowMs)) {
+        next = tryChange(next, { type: 'begin-move', unit: move.unit, handoffId: newIdentity(runtime), target: move.target })
+      }
+    }
+    return { next, served }
+  }
+
+  #takeReleased(document: PlacementDocument, nowMs: number): void {
+    for (let i = this.#released.length - 1; i >= 0; i--) {
+      const { unit, handoffId, epoch, from } = this.#released[i] as ReleaseReport
+      if (unit.kind !== document.kind) continue
+      this.#released.splice(i, 1)
+      this.#options.driver.released(document, unit, handoffId, epoch, from, nowMs)
+    }
+  }
+
+  #serveRequests(document: PlacementDocument, nodes: readonly NodeRecord[], served: Map<PlacementRequest, unknown>): PlacementDocument {
+    let next = document
+    const nowMs = this.#options.runtime.monotonicMs()
+    for (const request of this.#requests) {
+      if (request.kind !== document.kind) continue
+      try {
+        const change = request.change(next, nodes)
+        if (change !== undefined) next = applyChanges(next, [change])
+        served.set(request, undefined)
+      } catch (error) {
+        const mayPass = error instanceof PlacementChangeError && nowMs < request.untilMs
+        if (!mayPass) served.set(request, error)
+      }
+    }
+    return next
+  }
+
+  #rejectUnknownKinds(documents: ReadonlyMap<string, Stored>): void {
+    this.#released.splice(0, this.#released.length, ...this.#released.filter((report) => documents.has(report.unit.kind)))
+    this.#requests = this.#requests.filter((request) => {
+      if (documents.has(request.kind)) return true
+      request.settle(new Error(`no node hosts kind '${request.kind}', nor ever has`))
+      return false
+    })
+  }
+
+  /** False: this leadership is over, or somebody else wrote: start anew. Rejects when the outcome is unknown: the next cycle reads it. */
+  async #write(leadership: Leadership, kind: string, stored: Stored, next: PlacementDocument): Promise<boolean> {
+    const { store, keys, onWritten, onSuperseded } = this.#options
+    if (this.#leadership !== leadership) return false
+    const document = { ...next, revision: stored.document.revision + 1 }
+    const result = await store.put(keys.placementOf(kind), encodePlacement(document), {
+      ifVersion: stored.version,
+      guard: { key: leadership.key, version: leadership.version },
+    })
+    if (result.ok) {
+      onWritten(document)
+      return this.#leadership === leadership
+    }
+    if (result.conflict === 'guard') onSuperseded()
+    else this.#loop.triggerWithin(20)
+    return false
+  }
+
+  #countFailover(document: PlacementDocument, nodes: readonly NodeRecord[], changes: readonly PlacementChange[]): void {
+    const from = new Set<string>()
+    let units = 0
+    for (const change of changes) {
+      if (!declaresDead(change, document, nodes)) continue
+      units++
+      const owner = entryOf(document, 'unit' in change ? change.unit : change.id)?.owner
+      if (owner) from.add(owner.nodeId)
+    }
+    if (units > 0) this.#options.onFailover(units, from)
+  }
+}
+
+/** Whether a change takes a unit from an owner that is missing among the registered nodes. */
+function declaresDead(change: PlacementChange, document: PlacementDocument, nodes: readonly NodeRecord[]): boolean {
+  if (change.type !== 'assign' && change.type !== 'unpin') return false
+  const owner = entryOf(document, change.type === 'assign' ? change.unit : change.id)?.owner ?? null
+  return owner !== null && !nodes.some((node) => node.nodeId === owner.nodeId && node.processId === owner.processId)
+}
+
+/** A wish, not a need: where the document has moved on, it stays as it is. */
+function tryChange(document: PlacementDocument, change: PlacementChange): PlacementDocument {
+  try {
+    return applyChanges(document, [change])
+  } catch (error) {
+    if (error instanceof PlacementChangeError) return document
+    throw error
+  }
+}
+
+function readDocuments(
+  entries: readonly Entry[],
+  keys: ClusterKeys,
+  onError: (error: unknown) => void,
+): { documents: Map<string, Stored>; unreadable: ReadonlySet<string> } {
+  const documents = new Map<string, Stored>()
+  const unreadable = new Set<string>()
+  for (const entry of entries) {
+    try {
+      const document = parsePlacement(entry.key, entry.value)
+      documents.set(document.kind, { document, version: entry.version })
+    } catch (error) {
+      // Of a later release, or damaged: this kind stays as it is, the others go on.
+      unreadable.add(entry.key.slice(keys.placement.length))
+      onError(error)
+    }
+  }
+  return { documents, unreadable }
+}
+
+function readNodes(entries: readonly Entry[], onError: (error: unknown) => void): NodeRecord[] {
+  const nodes: NodeRecord[] = []
+  for (const entry of entries) {
+    try {
+      nodes.push(parseNodeRecord(entry.key, entry.value))
+    } catch (error) {
+      onError(error)
+    }
+  }
+  return nodes
+}

@@ -1,0 +1,92 @@
+// A metadata store that tells whether it answered: every operation of the cluster passes here, so that an outage is known from the first failure to the
+// first answer. Adds nothing else.
+
+import { StoreUnavailableError, UnknownOutcomeError } from '../errors.ts'
+import type { Campaign, Entry, MetadataStore, PutAllResult, StoreCapabilities, Watch, WriteResult } from '../metadata/metadata-store.ts'
+import type { Session } from '../metadata/session.ts'
+
+export interface SentinelListener {
+  storeAnswered(): void
+  storeFailed(error: unknown): void
+}
+
+export class StoreSentinel implements MetadataStore {
+  readonly #store: MetadataStore
+  #listener: SentinelListener | undefined
+
+  constructor(store: MetadataStore) {
+    this.#store = store
+  }
+
+  /** Whom to tell, once there is somebody. */
+  tell(listener: SentinelListener): void {
+    this.#listener = listener
+  }
+
+  get capabilities(): StoreCapabilities {
+    return this.#store.capabilities
+  }
+
+  open(): Promise<void> {
+    return this.#observe(this.#store.open())
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#store.close()
+  }
+
+  storeId(): Promise<string> {
+    return this.#observe(this.#store.storeId())
+  }
+
+  ping(): Promise<number> {
+    return this.#observe(this.#store.ping())
+  }
+
+  get(key: string): Promise<Entry | undefined> {
+    return this.#observe(this.#store.get(key))
+  }
+
+  list(prefix: string): Promise<readonly Entry[]> {
+    return this.#observe(this.#store.list(prefix))
+  }
+
+  put(...args: Parameters<MetadataStore['put']>): Promise<WriteResult> {
+    return this.#observe(this.#store.put(...args))
+  }
+
+  putAll(...args: Parameters<MetadataStore['putAll']>): Promise<PutAllResult> {
+    return this.#observe(this.#store.putAll(...args))
+  }
+
+  delete(...args: Parameters<MetadataStore['delete']>): Promise<WriteResult> {
+    return this.#observe(this.#store.delete(...args))
+  }
+
+  openSession(options: { readonly ttlMs: number }): Promise<Session> {
+    return this.#observe(this.#store.openSession(options))
+  }
+
+  campaign(key: string, session: Session, value: string): Campaign {
+    return this.#store.campaign(key, session, value)
+  }
+
+  watch(...args: Parameters<MetadataStore['watch']>): Promise<Watch> {
+    return this.#observe(this.#store.watch(...args))
+  }
+
+  async #observe<T>(operation: Promise<T>): Promise<T> {
+    try {
+      const value = await operation
+      this.#listener?.storeAnswered()
+      return value
+    } catch (error) {
+      if (error instanceof StoreUnavailableError || error instanceof UnknownOutcomeError) this.#listener?.storeFailed(error)
+      throw error
+    }
+  }
+}
