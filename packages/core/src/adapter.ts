@@ -1,5 +1,7 @@
 // What packages beside core need to implement a store or a transport, and what the simulation reuses. Users import from '@cajun/core'.
 
+export { parsePlacement } from './cluster/placement-codec.ts'
+export type { PlacementDocument, PlacementEntry } from './cluster/placement-document.ts'
 export type { Guarantee } from './delivery/guarantee.ts'
 export {
   CajunError,
@@ -13,6 +15,7 @@ export {
   TransportError,
   UnknownOutcomeError,
 } from './errors.ts'
+export { shardOf } from './hashing/key-hash.ts'
 export type {
   LocalIdentity,
   MessagingCapabilities,
@@ -21,8 +24,9 @@ export type {
   PeerAddress,
   PeerId,
 } from './messaging/messaging-system.ts'
-export { BaseMetadataStore, type BatchRequest, type KeyValue, type PutRequest } from './metadata/base-metadata-store.ts'
+export { BaseMetadataStore } from './metadata/base-metadata-store.ts'
 export { type DatabasePutOptions, MemoryDatabase, type MemoryDatabaseOptions } from './metadata/memory-database.ts'
+export type { BatchRequest, KeyValue, PutRequest } from './metadata/metadata-adapter.ts'
 export type {
   Campaign,
   Change,
@@ -46,6 +50,3 @@ export { newIdentity } from './runtime/identity.ts'
 export { LeaseClock } from './runtime/lease-clock.ts'
 export { nodeRuntime } from './runtime/node-runtime.ts'
 export type { Runtime, Timer } from './runtime/runtime.ts'
-export { parsePlacement } from './cluster/placement-codec.ts'
-export type { PlacementDocument, PlacementEntry } from './cluster/placement-document.ts'
-export { shardOf } from './hashing/key-hash.ts'

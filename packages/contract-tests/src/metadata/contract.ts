@@ -2,9 +2,11 @@
 
 import { describe, expect, test } from 'vitest'
 import { caseName } from '../contract-case.ts'
+import { conditionalWriteCases } from './conditional-write-cases.ts'
 import type { MetadataStoreContractOptions } from './harness.ts'
 import { leadershipCases } from './leadership-cases.ts'
 import { lifeCases } from './life-cases.ts'
+import { outageCases } from './outage-cases.ts'
 import { readWriteCases } from './read-write-cases.ts'
 import { runStoreCase, type StoreCase } from './run.ts'
 import { sessionCases } from './session-cases.ts'
@@ -13,6 +15,8 @@ import { watchCases } from './watch-cases.ts'
 /** Every promise of `MetadataStore` has at least one case of its number. */
 export const metadataStoreCases: readonly StoreCase[] = [
   ...readWriteCases,
+  ...conditionalWriteCases,
+  ...outageCases,
   ...sessionCases,
   ...leadershipCases,
   ...watchCases,

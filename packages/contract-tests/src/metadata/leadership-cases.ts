@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import type { Campaign, Leadership, MetadataStore, Session } from '@cajun/core/adapter'
 import type { StoreContext } from './context.ts'
-import { written } from './read-write-cases.ts'
 import type { StoreCase } from './run.ts'
 import { without, withoutIsolation } from './skips.ts'
+import { written } from './written.ts'
 
 /** A candidate with a session of its own; `won` once it was told that it leads. */
 interface Candidate {

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import type { StoreContext } from './context.ts'
-import { written } from './read-write-cases.ts'
 import type { StoreCase } from './run.ts'
 import { withoutDelays, withoutIsolation } from './skips.ts'
+import { written } from './written.ts'
 
 function countLost(signal: AbortSignal): { count: number } {
   const lost = { count: 0 }

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import type { Entry, WatchEvent } from '@cajun/core/adapter'
 import type { StoreContext, WatchLog } from './context.ts'
-import { written } from './read-write-cases.ts'
 import type { StoreCase } from './run.ts'
 import { without, withoutIsolation } from './skips.ts'
+import { written } from './written.ts'
 
 /** Of one key, oldest first: the versions that were seen, `null` for a deletion. A snapshot counts as the state that it shows. */
 function seen(log: WatchLog, key: string): (string | null)[] {

@@ -1,12 +1,8 @@
 // Splits what `putAll` was given into batches that the store takes at once, by count and by size.
 
+import type { KeyValue } from './metadata-adapter.ts'
 import type { StoreCapabilities } from './metadata-store.ts'
 import { requireKey, requireValue } from './store-validation.ts'
-
-interface KeyValue {
-  readonly key: string
-  readonly value: string
-}
 
 /** Checks all of them before anything is written. */
 export function splitBatches(entries: readonly KeyValue[], capabilities: StoreCapabilities): KeyValue[][] {

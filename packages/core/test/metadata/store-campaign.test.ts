@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { EmbeddedDatabase, LinkFaults, MemoryMetadataStore } from '../../../metadata-memory/src/index.ts'
-import type { PutRequest } from '../../src/metadata/base-metadata-store.ts'
+import type { PutRequest } from '../../src/metadata/metadata-adapter.ts'
 import type { WriteResult } from '../../src/metadata/metadata-store.ts'
 import type { StoreCall } from '../../src/metadata/store-call.ts'
 import { ManualRuntime } from '../support/manual-runtime.ts'

@@ -1,6 +1,7 @@
 // A store whose every answer the test decides: what the base class does with an adapter, and nothing else.
 
-import { BaseMetadataStore, type BatchRequest, type KeyValue, type PutRequest } from '../../src/metadata/base-metadata-store.ts'
+import { BaseMetadataStore } from '../../src/metadata/base-metadata-store.ts'
+import type { BatchRequest, KeyValue, PutRequest } from '../../src/metadata/metadata-adapter.ts'
 import type { DeleteOptions, Entry, PutAllResult, StoreCapabilities, WriteResult } from '../../src/metadata/metadata-store.ts'
 import type { Fate, StoreCall } from '../../src/metadata/store-call.ts'
 import type { MetadataStoreOptions } from '../../src/metadata/store-options.ts'
