@@ -40,6 +40,8 @@ export class SimulatedMessaging implements MessagingSystem {
   readonly #wanted = new Map<string, Wanted>()
   /** Disconnected by us: its own attempts are refused until `connect` names it again. */
   readonly #refused = new Map<string, string>()
+  /** What ends each ping that waits for its answer. */
+  readonly #pings = new Set<() => void>()
 
   constructor(network: SimulatedNetwork, process: SimulatedProcess) {
     this.#network = network
@@ -109,20 +111,23 @@ export class SimulatedMessaging implements MessagingSystem {
   }
 
   ping(nodeId: string): Promise<number> {
-    const { loop, profile } = this.#network
+    const { profile } = this.#network
     return new Promise((resolve, reject) => {
-      const fail = (): void => reject(new TransportError(`${nodeId} does not answer`))
+      const fail = (): void => {
+        this.#pings.delete(fail)
+        reject(new TransportError(`${nodeId} does not answer`))
+      }
       const live = this.#live.get(nodeId)
       if (live === undefined) return fail()
-      const there = this.#network.latencyMs(this.nodeId, nodeId)
-      const back = this.#network.latencyMs(nodeId, this.nodeId)
-      loop.after(there + back, () =>
-        this.process.post(() => {
-          const open = this.#network.path(this.nodeId, nodeId).cuts + this.#network.path(nodeId, this.nodeId).cuts === 0
-          if (open && this.#live.get(nodeId) === live && !live.remote.process.isPaused) resolve(there + back)
-          else this.process.postAfter(profile.heartbeatTimeoutMs, fail)
-        }),
-      )
+      this.#pings.add(fail)
+      const tripMs = this.#network.latencyMs(this.nodeId, nodeId) + this.#network.latencyMs(nodeId, this.nodeId)
+      this.process.postAfter(tripMs, () => {
+        const open = this.#network.path(this.nodeId, nodeId).cuts + this.#network.path(nodeId, this.nodeId).cuts === 0
+        if (open && this.#live.get(nodeId) === live && !live.remote.process.isPaused) {
+          this.#pings.delete(fail)
+          resolve(tripMs)
+        } else this.process.postAfter(profile.heartbeatTimeoutMs, fail)
+      })
     })
   }
 
@@ -131,6 +136,7 @@ export class SimulatedMessaging implements MessagingSystem {
     this.#stopped = true
     this.#network.unlisten(this)
     this.#wanted.clear()
+    for (const fail of [...this.#pings]) fail()
     for (const live of [...this.#live.values()]) this.#drop(live, 'stopped', true)
   }
 
