@@ -261,6 +261,7 @@ export class MemoryMessagingSystem implements MessagingSystem {
     const { local } = this
     if (wanted === undefined || local === undefined || this.#state !== 'started') return
     if (entry.up?.processId === wanted.processId) return
+    this.#network.attempted(this.nodeId, wanted.nodeId)
     const target = this.#network.at(wanted.address)
     const unreachable = this.frozen || this.#network.isCut(this.nodeId, wanted.nodeId) || this.#network.isCut(wanted.nodeId, this.nodeId)
     const refusal = target === undefined || unreachable ? 'nobody answers' : target.refusal(local, wanted)

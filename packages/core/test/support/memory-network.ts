@@ -38,6 +38,7 @@ export class MemoryNetwork {
   readonly #connections = new Set<MemoryConnection>()
   readonly #cuts = new Set<string>()
   readonly #stalls = new Set<string>()
+  readonly #attempts = new Map<string, number>()
   #randomState: number
   #nextAddress = 1
 
@@ -99,7 +100,21 @@ export class MemoryNetwork {
     for (const system of [...this.#listening.values()]) if (system.local?.nodeId === nodeId) system.crash()
   }
 
+  /** How many connections between two nodes exist. */
+  connections(a: string, b: string): number {
+    return this.#between(a, b).length
+  }
+
+  /** How many times `from` has tried to connect to `to`. */
+  attempts(from: string, to: string): number {
+    return this.#attempts.get(way(from, to)) ?? 0
+  }
+
   // What follows is for the systems and connections of this network.
+
+  attempted(from: string, to: string): void {
+    this.#attempts.set(way(from, to), this.attempts(from, to) + 1)
+  }
 
   isCut(from: string, to: string): boolean {
     return this.#cuts.has(way(from, to))

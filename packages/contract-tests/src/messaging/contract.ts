@@ -1,0 +1,39 @@
+// The contract of messaging systems, as a list and as a vitest suite.
+
+import { describe, expect, test } from 'vitest'
+import { caseName } from '../contract-case.ts'
+import { failureCases } from './failure-cases.ts'
+import { flowCases } from './flow-cases.ts'
+import { frameCases } from './frame-cases.ts'
+import type { MessagingContractOptions } from './harness.ts'
+import { lifeCases } from './life-cases.ts'
+import { peerCases } from './peer-cases.ts'
+import { type MessagingCase, runMessagingCase } from './run.ts'
+
+/** Every promise of `MessagingSystem` has at least one case of its number. */
+export const messagingSystemCases: readonly MessagingCase[] = [
+  ...peerCases,
+  ...frameCases,
+  ...flowCases,
+  ...failureCases,
+  ...lifeCases,
+].sort((a, b) => a.number - b.number)
+
+/** Registers the whole contract with vitest. What can't be run shows as skipped, with its reason. */
+export function messagingSystemContract(options: MessagingContractOptions): void {
+  const limitMs = options.caseTimeoutMs ?? 30_000
+  describe(`messaging system contract: ${options.name}`, () => {
+    test('its capabilities are what its documentation claims', async () => {
+      await using harness = await options.harness()
+      const system = harness.system('a')
+      expect(system.capabilities).toEqual(options.capabilities)
+      await system.stop()
+    })
+    for (const messagingCase of messagingSystemCases) {
+      test(caseName(messagingCase), { timeout: limitMs * 2 + 5_000 }, async ({ skip }) => {
+        const outcome = await runMessagingCase(messagingCase, options)
+        if (outcome.type === 'skipped') skip(outcome.reason)
+      })
+    }
+  })
+}
