@@ -144,6 +144,7 @@ export class FaultInjector {
 
   #migrate(actor: number, to: string): void {
     const { actors } = this.#cluster.scenario
+    if (actors.length === 0) return
     const [kind = '', id = ''] = (actors[actor % actors.length] ?? '').split('/')
     this.#manage((node) => node.system?.manager.migrate({ kind, id }, to))
   }

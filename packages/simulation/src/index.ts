@@ -1,1 +1,5 @@
-export {}
+export type { Fault, FaultKind } from './faults.ts'
+export { type RunOptions, type RunResult, runScenario } from './run-scenario.ts'
+export { planScenario, type Scenario, type ScenarioOptions } from './scenario.ts'
+export { type SimulateOptions, SimulationFailure, simulate } from './simulate.ts'
+export { NodeGoneError, SimulatedWorld } from './simulated-world.ts'

@@ -43,7 +43,7 @@ export async function shrink(failing: RunResult, { budgetMs, onProgress }: Shrin
 }
 
 /** Takes away halves, quarters and so on, down to single items. */
-async function thin<T>(present: () => readonly T[], attempt: (items: readonly T[]) => Promise<boolean>): Promise<void> {
+export async function thin<T>(present: () => readonly T[], attempt: (items: readonly T[]) => Promise<boolean>): Promise<void> {
   if (present().length > 0 && (await attempt([]))) return
   for (let size = Math.ceil(present().length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let at = 0; at < present().length; ) {

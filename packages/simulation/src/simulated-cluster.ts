@@ -38,6 +38,8 @@ export class SimulatedCluster {
   readonly #definitions: (process: SimulatedProcess) => readonly ActorDefinition[]
   readonly #pausedAt = new Map<string, number>()
   verbose = false
+  /** A process has gone, in whatever way. */
+  onGone: ((process: SimulatedProcess) => void) | undefined
 
   constructor(
     scenario: Scenario,
@@ -183,6 +185,7 @@ export class SimulatedCluster {
     this.history.note(process.name, how)
     this.#resumed(process)
     this.truth.lost(process)
+    this.onGone?.(process)
     node.process = undefined
     node.system = undefined
     node.downUntilMs = this.loop.nowMs + downMs
