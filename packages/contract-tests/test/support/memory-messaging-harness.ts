@@ -36,6 +36,8 @@ export function memoryMessagingHarness(
     drop: (a, b) => network.drop(a, b),
     freeze: (nodeId) => network.freeze(nodeId),
     thaw: (nodeId) => network.thaw(nodeId),
+    intrude: (address) => network.intrude(address),
+    garble: (from, to) => network.garble(from, to),
     connections: (a, b) => network.connections(a, b),
     attempts: (from, to) => network.attempts(from, to),
     async [Symbol.asyncDispose]() {},

@@ -1,5 +1,6 @@
 // One connection of the test network: two lanes of frames, one each way. It ends once, for both sides.
 
+import { ProtocolError } from '../../src/errors.ts'
 import type { MemoryMessagingSystem } from './memory-messaging-system.ts'
 import type { MemoryNetwork } from './memory-network.ts'
 
@@ -64,6 +65,13 @@ export class MemoryConnection {
         this.break(new Error(`no heartbeat for ${this.#network.options.heartbeatTimeoutMs} ms`))
       }
     }, this.#network.options.heartbeatTimeoutMs)
+  }
+
+  /** What came from this node is not the protocol. */
+  garbled(from: string): void {
+    const lane = this.#lanes[0].from.nodeId === from ? this.#lanes[0] : this.#lanes[1]
+    lane.to.malformed(lane.from.local)
+    this.break(new ProtocolError('malformed bytes'))
   }
 
   /** Ends it for both sides; what was on the way is lost. */

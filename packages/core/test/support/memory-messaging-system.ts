@@ -1,6 +1,6 @@
 // A MessagingSystem on the test network: wants, attempts and refusals per peer, as the TCP transport has them.
 
-import { ClosedError, TransportError } from '../../src/errors.ts'
+import { ClosedError, ProtocolError, TransportError } from '../../src/errors.ts'
 import type {
   LocalIdentity,
   MessagingCapabilities,
@@ -156,6 +156,10 @@ export class MemoryMessagingSystem implements MessagingSystem {
       entry.wanted = undefined
       entry.connection?.break(new Error('connection reset'))
     }
+  }
+
+  malformed(peer: PeerId | undefined): void {
+    this.#handler?.onError?.(new ProtocolError('malformed bytes'), peer)
   }
 
   receive(connection: MemoryConnection, frame: Uint8Array): void {

@@ -84,6 +84,16 @@ export class MemoryNetwork {
     for (const connection of this.#between(a, b)) connection.break(new Error('the connection was dropped by the test network'))
   }
 
+  /** Malformed bytes from one node to the other: the receiver gives the connection up and says so. */
+  garble(from: string, to: string): void {
+    for (const connection of this.#between(from, to)) connection.garbled(from)
+  }
+
+  /** Malformed bytes from a stranger. */
+  intrude(address: string): void {
+    this.at(address)?.malformed(undefined)
+  }
+
   /** The process stands still (SIGSTOP): it hears and says nothing, and its handlers run only after `thaw`. */
   freeze(nodeId: string): void {
     for (const system of this.#listening.values()) if (system.local?.nodeId === nodeId) system.freeze()
