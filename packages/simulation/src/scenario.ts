@@ -38,7 +38,7 @@ export interface ScenarioOptions {
 
 export function planScenario(seed: number, options: ScenarioOptions = {}): Scenario {
   const topology = streamOf(seed, 'topology')
-  const nodes = options.nodes ?? 3 + topology.below(3)
+  const nodes = options.nodes ?? 3 + topology.below(topology.chance(0.2) ? 5 : 2)
   const ttlMs = options.ttlMs ?? 1_000
   const beginMs = 2 * ttlMs
   const durationMs = options.durationMs ?? topology.pick([4, 6, 9]) * ttlMs
