@@ -85,13 +85,13 @@ export interface ActorOptions<S, P extends Protocol = AnyProtocol> {
   readonly durable?: boolean | undefined
 }
 
-export interface ActorSpec<S, M extends Handlers<S>> extends ActorOptions<S> {
+export interface ActorSpec<S, M extends Handlers<S>, C extends AnySchemas = AnySchemas> extends ActorOptions<S> {
   /** Message name -> handler. Handlers may be async; the turns of one actor never overlap. */
   readonly messages: M
   /** Message name -> schema of its payload (Standard Schema; synchronous). A payload that fails never reaches the handler; one that passes reaches it as the schema put it out. */
-  readonly schemas?: Schemas<ProtocolOf<M>> | undefined
+  readonly schemas?: (C & CheckedSchemas<ProtocolOf<M>, C>) | undefined
   /** Name -> handlers that `ctx.become(name)` puts in front of `messages`. */
-  readonly behaviours?: { readonly [name: string]: Behaviour<S, ProtocolOf<M>> } | undefined
+  readonly behaviours?: { readonly [name: string]: Behaviour<S, ProtocolOf<NoInfer<M>>> } | undefined
 }
 
 export interface ContractSpec<P extends Protocol, S> extends ActorOptions<S, P> {
@@ -102,6 +102,20 @@ export interface ContractSpec<P extends Protocol, S> extends ActorOptions<S, P> 
 
 // biome-ignore lint/suspicious/noExplicitAny: a schema's input is its own business; its output must be the payload
 export type Schemas<P extends Protocol> = { readonly [T in keyof P]?: StandardSchema<any, Payload<P, T>> }
+
+// biome-ignore lint/suspicious/noExplicitAny: held against the messages by CheckedSchemas
+export type AnySchemas = { readonly [type: string]: StandardSchema<any, any> }
+
+/**
+ * A parameter of its own, and not `Schemas<P>`: inferring through that would take the messages from the schemas and lose their payloads.
+ * While the compiler has not looked at the handlers yet, their payloads are `never`: that must pass, or it never comes to look.
+ */
+export type CheckedSchemas<P extends Protocol, C> = {
+  readonly [T in keyof C]: T extends keyof P ? SchemaOf<Payload<P, T>> : never
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as in Schemas
+type SchemaOf<T> = [T] extends [never] ? StandardSchema<any, any> : StandardSchema<any, T>
 
 export type Behaviour<S, P extends Protocol> = {
   readonly [T in keyof P]?: (ctx: Context<S>, payload: Payload<P, T>) => unknown
@@ -114,9 +128,9 @@ export type ContractHandlers<P extends Protocol, S> = {
 }
 
 /** An actor whose protocol is inferred from its handlers. Annotate each payload. */
-export function defineActor<const K extends string, M extends Handlers<S>, S = undefined>(
+export function defineActor<const K extends string, M extends Handlers<S>, C extends AnySchemas, S = undefined>(
   kind: K,
-  spec: ActorSpec<S, M>,
+  spec: ActorSpec<S, M, C>,
 ): ActorDefinition<ProtocolOf<M>, K> {
   return { kind, resolved: resolveDefinition(kind, spec as unknown as AnySpec) }
 }

@@ -183,6 +183,20 @@ export class ActorTable {
     }
   }
 
+  /** The handoff was aborted and the ownership is this process's again: everything goes on where it was, state that can't be shipped included. */
+  async unseal(): Promise<void> {
+    if (this.#sealed === undefined || this.#isDiscarded) return
+    await this.#sealed
+    this.#sealed = undefined
+    this.gate = this.#options.gate
+    for (const top of this.#cells.values()) {
+      for (const cell of withDescendants(top)) {
+        if (cell.queued > 0 || (cell.flags & START) !== 0) this.host.schedule(cell)
+      }
+    }
+    this.wake()
+  }
+
   /** The live actors. Only after {@link seal}. */
   *export(): Generator<ActorSnapshot> {
     for (const cell of this.#cells.values()) {
@@ -216,11 +230,7 @@ export class ActorTable {
     if ((top.flags & GONE) !== 0) return undefined
     for (const cell of withDescendants(top)) returnQueued(cell)
     const snapshot = this.#snapshot(top)
-    // Its stash lives on in the snapshot.
-    for (const cell of withDescendants(top)) {
-      cell.activation?.takeStash()
-      cell.mailbox = undefined
-    }
+    forgetKept(top)
     discardCell(top)
     return snapshot
   }
@@ -244,7 +254,11 @@ export class ActorTable {
     this.#isDiscarded = true
     this.gate = CLOSED_GATE
     if (this.#cells.size > 0) this.host.logger.debug('actors discarded', { kind: this.definition.kind, actors: this.#cells.size, reason })
-    for (const cell of [...this.#cells.values()]) discardCell(cell)
+    for (const cell of [...this.#cells.values()]) {
+      // What was sealed has been shipped, or will be held against its senders' outboxes: the stash is not this side's to end.
+      if (this.#sealed !== undefined) forgetKept(cell)
+      discardCell(cell)
+    }
     this.#waiting = []
     this.#releaseGateWaiters(false)
   }
@@ -318,6 +332,14 @@ export class ActorTable {
   /** @internal It is gone. */
   forget(cell: Cell): void {
     if (this.#cells.get(cell.id) === cell) this.#cells.delete(cell.id)
+  }
+}
+
+/** What the snapshot holds of stash and mailbox lives on there. */
+function forgetKept(top: Cell): void {
+  for (const cell of withDescendants(top)) {
+    cell.activation?.takeStash()
+    cell.mailbox = undefined
   }
 }
 
