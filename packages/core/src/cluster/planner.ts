@@ -65,11 +65,16 @@ export function plan(document: PlacementDocument, candidates: readonly PlanCandi
   })
   changes.push(...shards.assignOrphans())
   const touched = new Set<UnitKey>(changes.map((change) => ('unit' in change ? change.unit : change.id)))
-  for (const [id, entry] of document.pins) changes.push(...settlePin(document, id, entry, alive, shards, touched))
+  const settledPins = new Set<string>()
+  for (const [id, entry] of document.pins) {
+    const steps = settlePin(document, id, entry, alive, shards, touched)
+    changes.push(...steps)
+    if (steps.length > 0) settledPins.add(id)
+  }
 
   const budget = Math.max(1, Math.floor(document.shardCount * options.maxMovingShare)) - movingAfter(document, changes)
   const moves = budget > 0 ? [...shards.moves(budget)] : []
-  if (moves.length < budget) moves.push(...pinMoves(document, alive, shards, touched, budget - moves.length))
+  if (moves.length < budget) moves.push(...pinMoves(document, alive, shards, settledPins, budget - moves.length))
   return { changes, moves }
 }
 
@@ -108,19 +113,19 @@ function settlePin(
   return [{ type: 'assign', unit: id, owner: ownerOf(shardOwner) }]
 }
 
-/** Pins on draining nodes go to where their shard is, or else to where it would like to be. */
+/** Pins on draining nodes go to where their shard is, or else to where it would like to be; not those that this plan has changed already. */
 function* pinMoves(
   document: PlacementDocument,
   alive: ReadonlyMap<string, PlanCandidate>,
   shards: ShardPlan,
-  touched: ReadonlySet<UnitKey>,
+  settled: ReadonlySet<string>,
   budget: number,
 ): Generator<WantedMove> {
   let left = budget
   for (const [id, entry] of document.pins) {
     if (left === 0) return
     const from = entry.owner === null ? undefined : alive.get(entry.owner.nodeId)
-    if (from === undefined || !from.draining || entry.move !== undefined || touched.has(id)) continue
+    if (from === undefined || !from.draining || entry.move !== undefined || settled.has(id)) continue
     const shard = shardOf(id, document.shardCount)
     const home = shards.ownerOf(shard)
     const target = home !== undefined && !home.draining ? home : shards.favourite(shard)
