@@ -21,8 +21,9 @@ export function tellCell(cell: Cell, type: string, payload: unknown, sender: Act
   if ((cell.flags & (CLOSED | ROOM_WANTED)) !== 0) return tellUnready(cell, type, taken, sender)
   const mailbox = (cell.mailbox ??= cohort.host.mailboxes.take())
   if (mailbox.count >= cohort.mailboxLimit) return tellUnready(cell, type, taken, sender)
-  mailbox.push(type, taken, sender, cohort.host.queue.nowTick + DEFAULT_TELL_TIMEOUT_MS)
+  // Scheduled first, which reads the clock if nobody has.
   if ((cell.flags & (SCHEDULED | BLOCKED)) === 0) cohort.host.schedule(cell)
+  mailbox.push(type, taken, sender, cohort.host.queue.nowTick + DEFAULT_TELL_TIMEOUT_MS)
   return mailbox.count < cohort.highWater
 }
 

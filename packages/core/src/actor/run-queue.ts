@@ -32,16 +32,21 @@ export class RunQueue<T extends object> {
     this.#turnPending = false
   }
 
-  /**
-   * Whole milliseconds of the monotonic clock, refreshed at each wake-up and each batch, never per message. Good for deadlines of seconds;
-   * what needs an exact reading asks the runtime.
-   */
-  nowTick: number
+  #nowTick: number
 
   constructor(runtime: Runtime, run: (item: T) => number) {
     this.#runtime = runtime
     this.#run = run
-    this.nowTick = Math.ceil(runtime.monotonicMs())
+    this.#nowTick = Math.ceil(runtime.monotonicMs())
+  }
+
+  /**
+   * Whole milliseconds of the monotonic clock, read at each wake-up and each batch, never per message: good for deadlines of seconds. While the queue
+   * sleeps (all its actors are busy, or wait for a gate) the last reading may be old, so then it reads again.
+   */
+  get nowTick(): number {
+    if (!this.#woken) this.#readClock()
+    return this.#nowTick
   }
 
   get size(): number {
@@ -102,7 +107,7 @@ export class RunQueue<T extends object> {
 
   #readClock(): number {
     const now = this.#runtime.monotonicMs()
-    this.nowTick = Math.ceil(now)
+    this.#nowTick = Math.ceil(now)
     return now
   }
 
