@@ -48,38 +48,57 @@ export const planDefaults: PlanOptions = { strategy: 'rendezvous', topK: 3, maxM
 
 /**
  * `candidates`: every node that is alive, each node id once, in any order; draining nodes too (what they own is theirs until it has moved).
- * A node that is missing here is dead: call it with evidence (ARCHITECTURE: evidence of death).
+ * Whoever is missing here is dead, if there is evidence for that (ARCHITECTURE: evidence of death); with `missingIsDead: false` nothing is
+ * taken from those who are missing, and nothing moves, because nobody knows yet how many nodes there are.
  */
-export function plan(document: PlacementDocument, candidates: readonly PlanCandidate[], options: PlanOptions = planDefaults): Plan {
+export function plan(
+  document: PlacementDocument,
+  candidates: readonly PlanCandidate[],
+  options: PlanOptions = planDefaults,
+  { missingIsDead = true }: { readonly missingIsDead?: boolean } = {},
+): Plan {
   const alive = new Map<string, PlanCandidate>()
   for (const candidate of candidates) {
     if (candidate.kinds.includes(document.kind)) alive.set(candidate.nodeId, candidate)
   }
+  const settle = missingIsDead ? settleKnown : settleUnknown
   const shards = new ShardPlan(document, alive, options)
   const changes: PlacementChange[] = []
   document.shards.forEach((entry, shard) => {
     const step = settle(entry, shard, alive)
     if (step === 'orphan') shards.orphan(shard)
-    else shards.keep(shard, entry, step)
+    else if (step !== 'missing') shards.keep(shard, entry, step)
     if (typeof step === 'object') changes.push(step)
   })
   changes.push(...shards.assignOrphans())
   const touched = new Set<UnitKey>(changes.map((change) => ('unit' in change ? change.unit : change.id)))
   const settledPins = new Set<string>()
   for (const [id, entry] of document.pins) {
-    const steps = settlePin(document, id, entry, alive, shards, touched)
+    const steps = settlePin(document, id, entry, settle(entry, id, alive), shards, touched)
     changes.push(...steps)
     if (steps.length > 0) settledPins.add(id)
   }
 
+  if (!missingIsDead) return { changes, moves: [] }
   const budget = Math.max(1, Math.floor(document.shardCount * options.maxMovingShare)) - movingAfter(document, changes)
   const moves = budget > 0 ? [...shards.moves(budget)] : []
   if (moves.length < budget) moves.push(...pinMoves(document, alive, shards, settledPins, budget - moves.length))
   return { changes, moves }
 }
 
-/** What must happen to a unit before anything else: nothing, a change that keeps or names its owner, or it needs an owner. */
-function settle(entry: PlacementEntry, unit: UnitKey, alive: ReadonlyMap<string, PlanCandidate>): PlacementChange | 'orphan' | undefined {
+/** What must happen to a unit before anything else: nothing, a change that keeps or names its owner; it needs an owner; or its owner is missing and may come back. */
+type Step = PlacementChange | 'orphan' | 'missing' | undefined
+
+function settleUnknown(entry: PlacementEntry, unit: UnitKey, alive: ReadonlyMap<string, PlanCandidate>): Step {
+  const isMissing = ({ nodeId, processId }: Owner): boolean => alive.get(nodeId)?.processId !== processId
+  if (entry.owner !== null && isMissing(entry.owner)) return 'missing'
+  // The target may come back too: the move waits for it.
+  const { move, ...still } = entry
+  if (move !== undefined && isMissing(move.target)) return settleKnown(still, unit, alive)
+  return settleKnown(entry, unit, alive)
+}
+
+function settleKnown(entry: PlacementEntry, unit: UnitKey, alive: ReadonlyMap<string, PlanCandidate>): Step {
   const owner = entry.owner === null ? undefined : alive.get(entry.owner.nodeId)
   const target = entry.move === undefined ? undefined : alive.get(entry.move.target.nodeId)
   const targetIsUsable = target !== undefined && entry.move !== undefined && sameOwner(target, entry.move.target) && !target.draining
@@ -97,12 +116,11 @@ function settlePin(
   document: PlacementDocument,
   id: string,
   entry: PlacementEntry,
-  alive: ReadonlyMap<string, PlanCandidate>,
+  step: Step,
   shards: ShardPlan,
   touched: ReadonlySet<UnitKey>,
 ): PlacementChange[] {
-  const step = settle(entry, id, alive)
-  if (step === undefined) return []
+  if (step === undefined || step === 'missing') return []
   if (step !== 'orphan') return [step]
   const shard = shardOf(id, document.shardCount)
   const shardEntry = document.shards[shard] as PlacementEntry

@@ -61,6 +61,17 @@ describe('a pinned actor', () => {
     expect(ofPin(plan(moving, [home, third]))).toEqual([{ type: 'assign', unit: ID, owner: ownerOf(home) }])
   })
 
+  it('goes back to its shard even while that moves, when the epoch of the shard is above its own: nothing has to be raised', () => {
+    const again = { ...home, incarnation: 'another' }
+    const moving = document(
+      { type: 'reinstate', unit: SHARD, owner: ownerOf(again) },
+      { type: 'begin-move', unit: SHARD, handoffId: 'm', target: ownerOf(third) },
+    )
+    const result = plan(moving, [again, third])
+    expect(ofPin(result)).toEqual([{ type: 'unpin', id: ID }])
+    expect(applyChanges(moving, result.changes).shards[SHARD]).toEqual(moving.shards[SHARD])
+  })
+
   it('is reinstated when its process has another session', () => {
     const again = { ...pinned, incarnation: 'another' }
     expect(ofPin(plan(document(), [home, again]))).toEqual([{ type: 'reinstate', unit: ID, owner: ownerOf(again) }])

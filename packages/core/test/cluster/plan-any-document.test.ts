@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { initialPlacement, type PlacementDocument, type PlacementEntry } from '../../src/cluster/placement-document.ts'
 import { applyChanges, type PlacementChange, PlacementChangeError } from '../../src/cluster/placement-transitions.ts'
 import { type PlanCandidate, plan, planDefaults } from '../../src/cluster/planner.ts'
-import { anyChange, carryOut } from './placement-arbitraries.ts'
+import { anyChange, carryOut, node, ownerOf } from './placement-arbitraries.ts'
 
 const SHARDS = 6
 
@@ -125,5 +125,51 @@ describe('a plan of any document, whoever is alive,', () => {
       }),
       { numRuns: 1_000 },
     )
+  })
+})
+
+describe('a plan without evidence that who is missing is dead', () => {
+  it('takes nothing from those who are missing, and moves nothing', () => {
+    fc.assert(
+      fc.property(documents, candidates, (document, alive) => {
+        const { changes, moves } = plan(document, alive, planDefaults, { missingIsDead: false })
+        expect(moves).toEqual([])
+        const settled = applyChanges(document, changes)
+        const isAlive = (owner: PlacementEntry['owner']): boolean =>
+          alive.some((node) => node.processId === owner?.processId && node.kinds.includes('counter'))
+        document.shards.forEach((entry, shard) => {
+          if (entry.owner !== null && !isAlive(entry.owner)) expect(settled.shards[shard]).toBe(entry)
+        })
+        for (const [id, entry] of document.pins) {
+          if (entry.owner !== null && !isAlive(entry.owner)) expect(settled.pins.get(id)).toBe(entry)
+        }
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  it('gives shards that nobody owns to somebody, and reinstates who is back', () => {
+    fc.assert(
+      fc.property(documents, candidates, (document, alive) => {
+        const { shards } = applyChanges(document, plan(document, alive, planDefaults, { missingIsDead: false }).changes)
+        const canHost = alive.some((node) => !node.draining && node.kinds.includes('counter'))
+        for (const { owner } of shards) {
+          if (owner === null) expect(canHost).toBe(false)
+          const present = alive.find((node) => node.processId === owner?.processId && node.kinds.includes('counter'))
+          if (present !== undefined) expect(owner?.incarnation).toBe(present.incarnation)
+        }
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  it('lets a move wait for a target that is missing', () => {
+    const [source, target] = [node(1), node(2)]
+    const document = applyChanges(initialPlacement('counter', 1), [
+      { type: 'assign', unit: 0, owner: ownerOf(source) },
+      { type: 'begin-move', unit: 0, handoffId: 'h', target: ownerOf(target) },
+    ])
+    expect(plan(document, [source], planDefaults, { missingIsDead: false }).changes).toEqual([])
+    expect(plan(document, [source]).changes).toEqual([{ type: 'abort-move', unit: 0, handoffId: 'h' }])
   })
 })
