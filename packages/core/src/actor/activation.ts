@@ -94,7 +94,11 @@ export class Activation implements Context<any, any> {
     this.assertLive()
     const { head } = this
     if (head === undefined || head === HOOK) throw new TypeError('no message is in hand: messageId is for handlers')
-    if (head instanceof Begun && head.messageId !== undefined) return head.messageId
+    if (head instanceof Begun) {
+      // Kept there, so that all attempts have one id.
+      head.messageId ??= head.message?.messageId ?? this.cell.cohort.host.newMessageId()
+      return head.messageId
+    }
     if (isMessage(head)) return head.messageId
     const extras = this.#needExtras()
     this.marks |= TURN_DATA
@@ -199,9 +203,7 @@ export class Activation implements Context<any, any> {
       host.refs.tell(to.address, type, payload, options)
       return
     }
-    const answer = message.isAsk
-      ? host.refs.ask(to.address, type, payload, options)
-      : host.refs.send(to.address, type, payload, options)
+    const answer = message.isAsk ? host.refs.ask(to.address, type, payload, options) : host.refs.send(to.address, type, payload, options)
     // Heard again when the turn has ended; here only so that it is never unhandled.
     answer.catch(() => {})
     this.marks |= FORWARDED | TURN_DATA
@@ -367,7 +369,10 @@ export class Activation implements Context<any, any> {
     const { refs } = this.cell.cohort.host
     const own = this.cell.path
     const isBelow =
-      ref.kind === this.cell.kind && ref.id === this.cell.id && ref.path !== undefined && (own === undefined || ref.path.startsWith(`${own}/`))
+      ref.kind === this.cell.kind &&
+      ref.id === this.cell.id &&
+      ref.path !== undefined &&
+      (own === undefined || ref.path.startsWith(`${own}/`))
     if (isBelow) return this.#descendant(ref)
     if (refs.findCell === undefined) {
       throw new ConfigError(`${ref.toString()} can't be watched: in a cluster an actor watches its children only`)
@@ -392,7 +397,9 @@ export function addChild(parent: Cell, definition: ActorDefinition, name: string
 }
 
 export function isMessage(head: unknown): head is Message {
-  return typeof head === 'object' && head !== null && !(head instanceof Begun) && !(head instanceof ActorTimer) && !(head instanceof ChildBound)
+  return (
+    typeof head === 'object' && head !== null && !(head instanceof Begun) && !(head instanceof ActorTimer) && !(head instanceof ChildBound)
+  )
 }
 
 export function messageOf(head: unknown): Message | undefined {

@@ -3,13 +3,13 @@
 
 import type { ActorAddress } from '../messaging/address.ts'
 import type { Activation } from './activation.ts'
+import type { AsyncTurn } from './async-turn.ts'
 import type { Cohort } from './cohort.ts'
 import type { IdleCheck } from './idle.ts'
 import type { LocalMessage } from './local-message.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { StopReason } from './stop-reason.ts'
 import type { FailureHistory } from './supervision.ts'
-import type { AsyncTurn } from './async-turn.ts'
 
 /** In the run queue. */
 export const SCHEDULED = 1

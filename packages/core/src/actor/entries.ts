@@ -10,7 +10,7 @@ export class Begun {
   readonly type: string
   readonly payload: unknown
   readonly sender: ActorAddress | undefined
-  readonly messageId: string | undefined
+  messageId: string | undefined
   /** Handler runs that have failed. */
   attempts = 0
   /** Whoever delivered it has been told that it is kept as state. */

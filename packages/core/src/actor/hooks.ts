@@ -13,11 +13,7 @@ export type HookOutcome = { readonly error: unknown } | undefined
 
 export type HookName = 'onStart' | 'onStop' | 'onPassivate'
 
-export function callHook(
-  activation: Activation,
-  name: HookName,
-  hook: (ctx: Activation) => unknown,
-): HookOutcome | Promise<HookOutcome> {
+export function callHook(activation: Activation, name: HookName, hook: (ctx: Activation) => unknown): HookOutcome | Promise<HookOutcome> {
   let value: unknown
   activation.head = HOOK
   currentTurn.activation = activation

@@ -1,8 +1,8 @@
 // Idle time-outs: one deadline per actor that has one, looked at when it passes instead of being moved by each message.
 
 import { Deadline } from '../runtime/deadline-sweep.ts'
-import { BLOCKED, type Cell } from './cell.ts'
 import { checkDuration } from './backoff.ts'
+import { BLOCKED, type Cell } from './cell.ts'
 import { passivate } from './lifecycle.ts'
 
 export class IdleCheck extends Deadline {

@@ -29,7 +29,9 @@ export function activate(cell: Cell): void {
   try {
     const state = definition.state?.(cell.extras?.name ?? cell.id)
     if (typeof state === 'object' && state !== null && isThenable(state)) {
-      throw new TypeError(`state() of '${definition.kind}' returned a promise; it must return the state, what is awaited belongs into onStart`)
+      throw new TypeError(
+        `state() of '${definition.kind}' returned a promise; it must return the state, what is awaited belongs into onStart`,
+      )
     }
     activation.initialise(state)
   } catch (error) {

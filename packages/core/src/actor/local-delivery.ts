@@ -1,7 +1,7 @@
 // Filling mailboxes: plain tells, local sends and asks, and messages that the cluster delivers; what happens when a mailbox is full.
 
-import type { Message } from '../delivery/message.ts'
 import type { DeadLetterReason } from '../delivery/dead-letter-reason.ts'
+import type { Message } from '../delivery/message.ts'
 import { AskCycleError } from '../errors.ts'
 import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { clonePayload } from '../messaging/payload-codec.ts'

@@ -80,8 +80,7 @@ export class FailureHistory {
     this.#failureTimesMs = latest(this.#failureTimesMs, sinceMs)
     this.#failureTimesMs.push(nowMs)
     const { strategy } = supervision
-    const directive =
-      typeof strategy === 'function' ? strategy(error, { failures: this.#failureTimesMs.length, messageType }) : strategy
+    const directive = typeof strategy === 'function' ? strategy(error, { failures: this.#failureTimesMs.length, messageType }) : strategy
     if (!directives.includes(directive)) {
       throw new TypeError(`the supervision function returned ${String(directive)}; it must return one of ${directives.join(', ')}`)
     }

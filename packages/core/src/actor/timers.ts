@@ -2,8 +2,8 @@
 
 import { Deadline } from '../runtime/deadline-sweep.ts'
 import type { Activation } from './activation.ts'
-import { CLOSED } from './cell.ts'
 import { checkDuration } from './backoff.ts'
+import { CLOSED } from './cell.ts'
 import type { TimerSnapshot } from './snapshot.ts'
 
 /** Stands in the mailbox itself when it has fired. */
@@ -88,10 +88,7 @@ export class Timers {
   }
 
   install(snapshot: TimerSnapshot): void {
-    this.#set(
-      new ActorTimer(this, snapshot.key, snapshot.type, snapshot.payload, snapshot.intervalMs ?? 0),
-      snapshot.remainingMs,
-    )
+    this.#set(new ActorTimer(this, snapshot.key, snapshot.type, snapshot.payload, snapshot.intervalMs ?? 0), snapshot.remainingMs)
   }
 
   fired(timer: ActorTimer): void {

@@ -179,9 +179,11 @@ test('an ask has a deadline of 10 s by default: not executed while it waits, unk
   queued.catch(() => {})
   await t.runtime.advanceAndSettle(9_900)
   let isSettled = false
-  inHand.finally(() => {
-    isSettled = true
-  }).catch(() => {})
+  inHand
+    .finally(() => {
+      isSettled = true
+    })
+    .catch(() => {})
   await t.runtime.settle()
   expect(isSettled).toBe(false)
   await t.runtime.advanceAndSettle(200)
@@ -346,7 +348,11 @@ test('an ask back to an actor whose turn does not wait any more is no cycle', as
 
 test('a full mailbox drops the newest by default, to dead letters; nothing is lost silently', async () => {
   await using t = openSystem()
-  const Small = defineActor('small', { mailbox: { limit: 4 }, state: () => [] as number[], messages: { note: (ctx, n: number) => void ctx.state.push(n), read: (ctx) => ctx.state } })
+  const Small = defineActor('small', {
+    mailbox: { limit: 4 },
+    state: () => [] as number[],
+    messages: { note: (ctx, n: number) => void ctx.state.push(n), read: (ctx) => ctx.state },
+  })
   const small = t.system.spawn(Small, 'a')
   const taken = [1, 2, 3, 4, 5, 6].map((n) => small.tell('note', n))
   expect(taken).toEqual([true, false, false, false, false, false])
@@ -360,7 +366,11 @@ test('a full mailbox drops the newest by default, to dead letters; nothing is lo
 
 test('drop-oldest makes room by dropping what waited longest', async () => {
   await using t = openSystem()
-  const Small = defineActor('small', { mailbox: { limit: 2, policy: 'drop-oldest' }, state: () => [] as number[], messages: { note: (ctx, n: number) => void ctx.state.push(n), read: (ctx) => ctx.state } })
+  const Small = defineActor('small', {
+    mailbox: { limit: 2, policy: 'drop-oldest' },
+    state: () => [] as number[],
+    messages: { note: (ctx, n: number) => void ctx.state.push(n), read: (ctx) => ctx.state },
+  })
   const small = t.system.spawn(Small, 'a')
   for (const n of [1, 2, 3]) small.tell('note', n)
   t.runtime.flush()
@@ -370,7 +380,11 @@ test('drop-oldest makes room by dropping what waited longest', async () => {
 
 test('sends and asks wait for room in order, and tells do not overtake them; reject refuses them at once', async () => {
   await using t = openSystem()
-  const Small = defineActor('small', { mailbox: { limit: 2 }, state: () => [] as number[], messages: { note: (ctx, n: number) => void ctx.state.push(n), read: (ctx) => ctx.state } })
+  const Small = defineActor('small', {
+    mailbox: { limit: 2 },
+    state: () => [] as number[],
+    messages: { note: (ctx, n: number) => void ctx.state.push(n), read: (ctx) => ctx.state },
+  })
   const small = t.system.spawn(Small, 'a')
   small.tell('note', 1)
   small.tell('note', 2)
@@ -450,7 +464,10 @@ test('a payload that fails its schema never reaches the handler; one that passes
     },
   }
   const later = { '~standard': { version: 1 as const, vendor: 'test', validate: async (value: unknown) => ({ value: value as number }) } }
-  const Checked = defineActor('checked', { schemas: { note: numeric, later }, messages: { note: (_ctx, n: number) => n, later: (_ctx, n: number) => n } })
+  const Checked = defineActor('checked', {
+    schemas: { note: numeric, later },
+    messages: { note: (_ctx, n: number) => n, later: (_ctx, n: number) => n },
+  })
   const checked = t.system.spawn(Checked, 'a')
   expect((await outcome(t.runtime, checked.ask('note', 1))).value).toBe(2)
   const { error } = await outcome(t.runtime, (checked as ActorRef).ask('note', 'x'))

@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Mailbox, MailboxPool } from '../../src/actor/mailbox.ts'
+import { RunQueue } from '../../src/actor/run-queue.ts'
+import { FailureHistory, resolveSupervision } from '../../src/actor/supervision.ts'
+import { ManualRuntime } from '../support/manual-runtime.ts'
+
+test('the ring behaves as an array does, whatever is pushed at either end and taken in between', () => {
+  const operation = fc.oneof(
+    { weight: 4, arbitrary: fc.constant('push' as const) },
+    { weight: 1, arbitrary: fc.constant('front' as const) },
+    { weight: 3, arbitrary: fc.constant('drop' as const) },
+  )
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 400 }), (operations) => {
+      const mailbox = new Mailbox()
+      const model: number[] = []
+      let next = 0
+      for (const operation of operations) {
+        if (operation === 'push') {
+          mailbox.push(`h${next}`, next, { from: next }, next)
+          model.push(next++)
+        } else if (operation === 'front') {
+          mailbox.pushFront(`h${next}`, next, { from: next }, next)
+          model.unshift(next++)
+        } else if (model.length > 0) {
+          const expected = model.shift() as number
+          expect([mailbox.head(), mailbox.payload(), mailbox.sender(), mailbox.deadlineTick()]).toEqual([
+            `h${expected}`,
+            expected,
+            { from: expected },
+            expected,
+          ])
+          mailbox.drop()
+        }
+        expect(mailbox.count).toBe(model.length)
+      }
+    }),
+  )
+})
+
+test('a handled message is not kept alive by its slot', () => {
+  const mailbox = new Mailbox()
+  mailbox.push('type', { big: true }, { from: true }, 1)
+  mailbox.drop()
+  expect(mailbox.slots.slice(0, 3)).toEqual([undefined, undefined, undefined])
+})
+
+test('the pool is bounded', () => {
+  const pool = new MailboxPool(20)
+  const mailboxes = [new Mailbox(), new Mailbox(), new Mailbox()]
+  for (const mailbox of mailboxes) pool.release(mailbox)
+  expect([pool.take(), pool.take()]).toEqual([mailboxes[1], mailboxes[0]])
+  expect(mailboxes).not.toContain(pool.take())
+})
+
+test('the run queue gives every item its turn, in rounds, and lets the event loop turn in between', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 30 }), (work) => {
+      const runtime = new ManualRuntime()
+      const left = [...work]
+      const order: number[] = []
+      const items = work.map((_, i) => ({ i }))
+      const queue: RunQueue<{ i: number }> = new RunQueue(runtime, (item) => {
+        order.push(item.i)
+        left[item.i] = (left[item.i] as number) - 1
+        if ((left[item.i] as number) > 0) queue.add(item)
+        return 64
+      })
+      for (const item of items) queue.add(item)
+      runtime.flush()
+      expect(left.every((n) => n === 0)).toBe(true)
+      // Nobody runs a second time while another who was waiting has not run.
+      const counts = work.map(() => 0)
+      for (const i of order) {
+        counts[i] = (counts[i] as number) + 1
+        for (let other = 0; other < work.length; other++) {
+          const fair = Math.min(work[other] as number, (counts[i] as number) - 1)
+          expect(counts[other] as number).toBeGreaterThanOrEqual(fair)
+        }
+      }
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('actors that keep each other busy let the event loop turn after a few milliseconds', () => {
+  const runtime = new ManualRuntime()
+  let turnsBeforeIo = 0
+  let isIoDone = false
+  const queue: RunQueue<object> = new RunQueue(runtime, (item) => {
+    runtime.nowMs += 0.01
+    if (!isIoDone) {
+      turnsBeforeIo++
+      queue.add(item)
+    }
+    return 1
+  })
+  queue.add({})
+  runtime.nextTurn(() => {
+    isIoDone = true
+  })
+  runtime.flush()
+  expect(turnsBeforeIo).toBeLessThan(2_000)
+})
+
+test('restarts are counted within the window only', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 500 }), { maxLength: 60 }), fc.integer({ min: 0, max: 5 }), (gaps, maxRestarts) => {
+      const supervision = resolveSupervision('x', { strategy: 'restart', maxRestarts, withinMs: 1_000, onLimit: 'stop' })
+      const history = new FailureHistory()
+      const restarts: number[] = []
+      let now = 0
+      for (const gap of gaps) {
+        now += gap
+        const within = restarts.filter((at) => at > now - 1_000).length
+        const decision = history.decide(supervision, new Error('x'), undefined, now)
+        expect(decision.directive).toBe(within >= maxRestarts ? 'stop' : 'restart')
+        if (decision.directive === 'restart') {
+          expect(decision.attempt).toBe(within)
+          restarts.push(now)
+        }
+      }
+    }),
+  )
+})
