@@ -127,9 +127,13 @@ export const flowCases: readonly MessagingCase[] = [
       const limit = context.options.highWaterMarkBytes + frameBytes(context) + 64
       await context.harness.cut?.('a', 'b')
       let taken = 0
+      let drains = -1
       for (let turn = 0; turn < 20; turn++) {
-        const drains = a.count('drain', b)
-        if (turn === 0 || drains > 0) taken += fill(context, a, b, taken)
+        // The buffers of the operating system may take what was buffered: then there is room again, and it is filled again.
+        if (a.count('drain', b) > drains) {
+          drains = a.count('drain', b)
+          taken += fill(context, a, b, taken)
+        }
         const buffered = a.system.bufferedBytes('b')
         assert.ok(buffered <= limit, `${buffered} bytes are buffered; ${limit} are allowed`)
         await context.sleep(2)
