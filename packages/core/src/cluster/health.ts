@@ -31,6 +31,8 @@ export interface HealthMonitorOptions {
   readonly runtime: Runtime
   readonly events: ClusterEvents
   readonly everyMs: number
+  /** From how long on an outage may have cost others their sessions, though they live. */
+  readonly outageMs: number
   readonly ping: () => Promise<number>
   /** What else is wrong at the moment. */
   readonly problems: () => readonly string[]
@@ -74,9 +76,9 @@ export class HealthMonitor {
     return this.#storeLostAtMs === undefined
   }
 
-  /** Of the lease clock; minus infinity: there was no outage in this process's life. While one lasts: now. */
+  /** When the last long outage of the store ended, on the lease clock; minus infinity: there was none. While one lasts: now. */
   get storeRegainedAtMs(): number {
-    return this.#storeLostAtMs === undefined ? this.#regainedAtMs : this.#options.runtime.leaseMs()
+    return this.storeUnreachableForMs < this.#options.outageMs ? this.#regainedAtMs : this.#options.runtime.leaseMs()
   }
 
   get storeUnreachableForMs(): number {
@@ -100,10 +102,10 @@ export class HealthMonitor {
   }
 
   /** An operation failed for want of the store, or its outcome is unknown. */
-  storeFailed(error: unknown): void {
+  storeFailed(error: unknown, sinceMs: number): void {
     this.#storeError = error
     if (this.#storeLostAtMs === undefined) {
-      this.#storeLostAtMs = this.#options.runtime.monotonicMs()
+      this.#storeLostAtMs = sinceMs
       this.#options.events.emit('store-lost', { error })
     }
     this.update()
@@ -114,7 +116,7 @@ export class HealthMonitor {
     const afterMs = this.storeUnreachableForMs
     this.#storeLostAtMs = undefined
     this.#storeError = undefined
-    this.#regainedAtMs = this.#options.runtime.leaseMs()
+    if (afterMs >= this.#options.outageMs) this.#regainedAtMs = this.#options.runtime.leaseMs()
     this.#options.events.emit('store-regained', { afterMs })
     this.update()
   }
@@ -124,7 +126,7 @@ export class HealthMonitor {
     const problems = this.#problems()
     const status: HealthStatus = this.#options.isSuspended() ? 'suspended' : problems.length > 0 ? 'degraded' : 'ok'
     const described = `${status}: ${problems.map((problem) => problem.replace(/\d+ ms/, '')).join('; ')}`
-    if (described === this.#described) return
+    if (described === this.#described || this.#loop.stopped) return
     if (status !== this.#status) this.#statusSinceMs = this.#options.runtime.monotonicMs()
     const isFirst = this.#described === '' && status === 'ok'
     this.#described = described
@@ -143,9 +145,8 @@ export class HealthMonitor {
   async #look(): Promise<void> {
     try {
       await this.#options.ping()
-      this.storeAnswered()
-    } catch (error) {
-      if (!this.#loop.stopped) this.storeFailed(error)
+    } catch {
+      // Whoever watches the store's answers has been told.
     }
     if (this.#loop.stopped) return
     this.#options.onLook()

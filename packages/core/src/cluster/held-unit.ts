@@ -28,11 +28,13 @@ export class HeldUnit implements Held, Gate {
   readonly definition: ActorDefinition
   readonly tenure: Tenure
   readonly #options: HeldUnitOptions
-  #table: ActorTable
+  readonly #table: ActorTable
   #epoch: number
   #state: HeldState | 'discarded' = 'active'
-  #installed = false
-  /** Actors that were offered messages before the copy was installed. */
+  /** Whether the actors take messages: not before a copy is installed, nor while they are being unsealed. */
+  #takes = false
+  #unsealing: Promise<void> | undefined
+  /** Actors that were offered messages when they took none. */
   readonly #early = new Set<string>()
 
   constructor(options: HeldUnitOptions) {
@@ -40,7 +42,11 @@ export class HeldUnit implements Held, Gate {
     this.unit = options.unit
     this.definition = options.definition
     this.#epoch = options.epoch
-    this.#table = this.#newTable()
+    this.#table = new ActorTable(options.host, options.definition, {
+      gate: this,
+      activateOnMessage: true,
+      onRoom: (id) => this.tenure.room(id),
+    })
     const { copy } = options
     this.tenure = options.endpoint.openTenure({
       unit: options.unit,
@@ -87,26 +93,22 @@ export class HeldUnit implements Held, Gate {
   /** The document names this process again, and nobody owned the unit in between. */
   resume(epoch: number): void {
     const wasSealed = this.#state === 'sealed'
-    const actors = wasSealed ? [...this.#table.export()] : []
-    if (wasSealed) {
-      // A sealed table never runs again; its actors go on in a new one.
-      this.#table.discard('the handoff was aborted')
-      this.#installed = false
-      this.#table = this.#newTable()
-    }
+    // Until the actors are unsealed, what arrives is kept by the tenure.
+    if (wasSealed) this.#takes = false
     this.#epoch = epoch
     this.#state = 'active'
     this.tenure.resume(epoch)
-    if (wasSealed) this.#install(actors)
-    this.#table.wake()
+    if (wasSealed) this.#unsealing = this.#unseal()
+    else this.#table.wake()
   }
 
   /** Resolves when the turns in hand have ended and nothing is accepted any more. */
   async seal(): Promise<void> {
     if (this.#state !== 'active' && this.#state !== 'suspended') return
     this.#state = 'sealing'
+    await this.#unsealing
     await this.#table.seal()
-    // Discarded or (never) opened again in between.
+    // Discarded in between.
     if (this.#state !== 'sealing') return
     this.tenure.seal()
     this.#state = 'sealed'
@@ -134,23 +136,24 @@ export class HeldUnit implements Held, Gate {
     this.tenure.discard()
   }
 
-  #newTable(): ActorTable {
-    return new ActorTable(this.#options.host, this.definition, {
-      gate: this,
-      activateOnMessage: true,
-      onRoom: (id) => this.tenure.room(id),
-    })
-  }
-
   #deliver(id: string, path: string | undefined, message: Message): boolean {
-    if (this.#installed) return this.#table.deliver(id, path, message)
+    if (this.#takes) return this.#table.deliver(id, path, message)
     this.#early.add(id)
     return false
   }
 
   #install(actors: Iterable<UnitCopy['actors'][number]>): void {
     for (const actor of actors) this.#table.install(actor, (snapshot) => this.tenure.reviveMessage(snapshot))
-    this.#installed = true
+    this.#takeMessages()
+  }
+
+  async #unseal(): Promise<void> {
+    await this.#table.unseal()
+    if (this.#state !== 'discarded') this.#takeMessages()
+  }
+
+  #takeMessages(): void {
+    this.#takes = true
     const early = [...this.#early]
     this.#early.clear()
     for (const id of early) this.tenure.room(id)

@@ -95,8 +95,8 @@ export class NodeSession {
   /** The store shows another record, or none, although the session seems to live: whoever removed it wants this process out. */
   recordSeen(entry: Entry | undefined): void {
     const registration = this.#registration
-    if (registration === undefined || entry?.session === registration.session.id) return
-    if (entry?.version === registration.version) return
+    if (registration === undefined || entry?.version === registration.version) return
+    if (entry !== undefined && readRecord(entry)?.incarnation === registration.session.id) return
     void this.#verify(registration)
   }
 
@@ -177,8 +177,8 @@ export class NodeSession {
       ifVersion = null
       if (present === undefined) continue
       // The answer to our own put was lost.
-      if (present.session === session.id) return { session, self, version: present.version, record }
       const other = readRecord(present)
+      if (other?.incarnation === session.id) return { session, self, version: present.version, record: present.value }
       if (other?.processId === self.processId) {
         // Of our own former session: nobody else can have this process id.
         ifVersion = present.version
@@ -218,7 +218,7 @@ export class NodeSession {
     try {
       const present = await store.get(key)
       if (this.#registration !== registration) return
-      if (present?.session === registration.session.id) {
+      if (present !== undefined && readRecord(present)?.incarnation === registration.session.id) {
         registration.version = present.version
         registration.record = present.value
         return

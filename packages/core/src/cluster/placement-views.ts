@@ -14,6 +14,7 @@ interface View {
 
 export class PlacementViews implements PlacementView {
   readonly #views = new Map<string, View>()
+  readonly #floors = new Map<string, number>()
 
   /** A kind that may be sent to before anybody has placed it: its messages wait. */
   expect(kind: string, shardCount: number): void {
@@ -63,8 +64,14 @@ export class PlacementViews implements PlacementView {
   /** The store lost its data: what is remembered is of another life. Epochs and owners go; the kinds stay known. */
   forget(): void {
     for (const { document } of [...this.#views.values()]) {
+      this.#floors.set(document.kind, Math.max(document.epoch, this.epochFloor(document.kind)))
       this.#install(initialPlacement(document.kind, document.shardCount, document.hashVersion))
     }
+  }
+
+  /** The highest epoch of a kind in a store that lost its data: epochs must go on growing all the same. */
+  epochFloor(kind: string): number {
+    return this.#floors.get(kind) ?? 0
   }
 
   #install(document: PlacementDocument): void {

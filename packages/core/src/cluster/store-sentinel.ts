@@ -4,18 +4,22 @@
 import { StoreUnavailableError, UnknownOutcomeError } from '../errors.ts'
 import type { Campaign, Entry, MetadataStore, PutAllResult, StoreCapabilities, Watch, WriteResult } from '../metadata/metadata-store.ts'
 import type { Session } from '../metadata/session.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 
 export interface SentinelListener {
   storeAnswered(): void
-  storeFailed(error: unknown): void
+  /** `sinceMs`: when the operation that failed began, on the monotonic clock. */
+  storeFailed(error: unknown, sinceMs: number): void
 }
 
 export class StoreSentinel implements MetadataStore {
   readonly #store: MetadataStore
+  readonly #runtime: Runtime
   #listener: SentinelListener | undefined
 
-  constructor(store: MetadataStore) {
+  constructor(store: MetadataStore, runtime: Runtime) {
     this.#store = store
+    this.#runtime = runtime
   }
 
   /** Whom to tell, once there is somebody. */
@@ -80,12 +84,13 @@ export class StoreSentinel implements MetadataStore {
   }
 
   async #observe<T>(operation: Promise<T>): Promise<T> {
+    const sinceMs = this.#runtime.monotonicMs()
     try {
       const value = await operation
       this.#listener?.storeAnswered()
       return value
     } catch (error) {
-      if (error instanceof StoreUnavailableError || error instanceof UnknownOutcomeError) this.#listener?.storeFailed(error)
+      if (error instanceof StoreUnavailableError || error instanceof UnknownOutcomeError) this.#listener?.storeFailed(error, sinceMs)
       throw error
     }
   }

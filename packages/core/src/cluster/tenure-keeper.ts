@@ -182,8 +182,16 @@ export class TenureKeeper {
   /** The actor of a new pin still lives in its shard here: it is taken out of it, and then opened by itself. True: that is under way. */
   #split(document: PlacementDocument, unit: Unit, entry: PlacementEntry): boolean {
     if (unit.pin === undefined) return false
-    const shard = this.#units.get(document.kind)?.get(unit.shard)
-    if (shard === undefined || !carriesOn(entry, shard.epoch) || shard.state === 'sealing' || shard.state === 'sealed') return false
+    const shardEntry = document.shards[unit.shard]
+    let shard = this.#units.get(document.kind)?.get(unit.shard)
+    // Its handoff was aborted before the pin was made, and this process sees both at once: the shard goes on first.
+    if (shard?.state === 'sealed' && shardEntry !== undefined && shardEntry.epoch < entry.epoch) {
+      this.#settle(document, unit.shard, shardEntry)
+      shard = this.#units.get(document.kind)?.get(unit.shard)
+    }
+    if (shard === undefined || shard.state === 'sealed' || !carriesOn(entry, shard.epoch)) return false
+    // Settled again when the turns in hand have ended.
+    if (shard.state === 'sealing') return true
     const key = unitKey(unit)
     if (this.#splitting.has(key)) return true
     this.#splitting.add(key)

@@ -1,0 +1,51 @@
+// Whether this node may join what is there: protocol versions that overlap, documents with its shard count and hash version, and a
+// list of peers that names it. Read before it registers.
+
+import { IncompatibleClusterError } from '../errors.ts'
+import { HASH_VERSION } from '../hashing/key-hash.ts'
+import type { MetadataStore } from '../metadata/metadata-store.ts'
+import type { ClusterKeys } from './cluster-keys.ts'
+import type { ResolvedClusterOptions } from './cluster-options.ts'
+import { type NodeRecord, parseNodeRecord } from './node-record.ts'
+import { parsePlacement } from './placement-codec.ts'
+import type { PlacementDocument } from './placement-document.ts'
+
+/** What this release reads and writes. Gotcha: raise `max` with every change of envelopes, control messages or documents that older releases can't read. */
+export const PROTOCOL: NodeRecord['protocol'] = { min: 1, max: 1 }
+
+/** Throws `IncompatibleClusterError` naming what differs and on which node or kind. */
+export async function requireCompatible(
+  store: Pick<MetadataStore, 'list'>,
+  keys: ClusterKeys,
+  options: Pick<ResolvedClusterOptions, 'nodeId' | 'clusterId' | 'shardCount' | 'actors'>,
+): Promise<void> {
+  for (const entry of await store.list(keys.nodes)) {
+    const node = parseNodeRecord(entry.key, entry.value)
+    if (node.nodeId !== options.nodeId) requireProtocol(node, options.clusterId)
+  }
+  const kinds = new Set(options.actors.map((definition) => definition.kind))
+  for (const entry of await store.list(keys.placement)) {
+    if (kinds.has(entry.key.slice(keys.placement.length))) requirePlacement(parsePlacement(entry.key, entry.value), options)
+  }
+}
+
+function requireProtocol(node: NodeRecord, clusterId: string): void {
+  const { min, max } = node.protocol
+  if (min <= PROTOCOL.max && PROTOCOL.min <= max) return
+  throw new IncompatibleClusterError(
+    `node '${node.nodeId}' of cluster '${clusterId}' speaks protocol versions ${min} to ${max}, this release ${PROTOCOL.min} to ${PROTOCOL.max}; upgrade through a release that speaks both`,
+  )
+}
+
+function requirePlacement(document: PlacementDocument, options: Pick<ResolvedClusterOptions, 'clusterId' | 'shardCount'>): void {
+  if (document.hashVersion !== HASH_VERSION) {
+    throw new IncompatibleClusterError(
+      `kind '${document.kind}' of cluster '${options.clusterId}' is placed with hash version ${document.hashVersion}, this release has ${HASH_VERSION}: its actors would be looked for elsewhere`,
+    )
+  }
+  if (document.shardCount !== options.shardCount) {
+    throw new IncompatibleClusterError(
+      `kind '${document.kind}' of cluster '${options.clusterId}' has ${document.shardCount} shards, and shardCount is ${options.shardCount}; it was fixed when the kind was placed first, so set shardCount: ${document.shardCount}`,
+    )
+  }
+}

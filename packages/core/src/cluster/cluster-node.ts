@@ -1,0 +1,583 @@
+// One node of a cluster: wires session, membership, leadership, placement, tenures, handoff, registry, health and delivery to each other.
+// Every decision is made in one of them; here stands only who hears of what. Starting and stopping it is `cluster-life.ts`.
+
+import { DeadLetterSubscribers } from '../actor/dead-letters.ts'
+import { ActorHost } from '../actor/host.ts'
+import { childLogger, ConsoleLogger, type Logger } from '../actor/logger.ts'
+import type { ActorDefinition } from '../actor/definition.ts'
+import { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
+import type { LocalIdentity, PeerId } from '../messaging/messaging-system.ts'
+import type { Entry } from '../metadata/metadata-store.ts'
+import { newIdentity } from '../runtime/identity.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { BackgroundLoop } from './background-loop.ts'
+import { Candidacy } from './candidacy.ts'
+import { PROTOCOL } from './cluster-compatibility.ts'
+import { ClusterEvents } from './cluster-events.ts'
+import { ClusterKeys } from './cluster-keys.ts'
+import type { ResolvedClusterOptions } from './cluster-options.ts'
+import { ClusterRouter } from './cluster-router.ts'
+import { type ControlMessage, fromWireUnit, readControlMessage } from './control-messages.ts'
+import { ControlRpc } from './control-rpc.ts'
+import { HandoffDriver } from './handoff-driver.ts'
+import { HandoffSource } from './handoff-source.ts'
+import { HandoffTarget } from './handoff-target.ts'
+import { HealthMonitor } from './health.ts'
+import type { HeldUnit } from './held-unit.ts'
+import { IsolationWatch } from './isolation.ts'
+import { Leader } from './leader.ts'
+import { encodeLeader, type LeaderIdentity, parseLeader } from './leader-key.ts'
+import { Membership } from './membership.ts'
+import { ClusterMetrics } from './metrics.ts'
+import type { NodeRecord } from './node-record.ts'
+import { NodeSession } from './node-session.ts'
+import { PeerDirectory } from './peer-directory.ts'
+import { parsePlacement } from './placement-codec.ts'
+import type { Owner, PlacementDocument } from './placement-document.ts'
+import { PlacementViews } from './placement-views.ts'
+import { PlacementWaiters } from './placement-waiters.ts'
+import { RegistryKeeper } from './registry-keeper.ts'
+import { packShipment } from './shipment.ts'
+import { StoreSentinel } from './store-sentinel.ts'
+import { TenureKeeper } from './tenure-keeper.ts'
+import { WatchedPrefix } from './watched-prefix.ts'
+
+/** What a chunk of shipped state takes beside its bytes, within the limit of a control message. */
+const CHUNK_OVERHEAD_BYTES = 1_024
+/** A document that is asked for again and again is read no more often than this. */
+const READ_AGAIN_MS = 20
+
+export class ClusterNode {
+  readonly options: ResolvedClusterOptions
+  readonly runtime: Runtime
+  readonly local: LocalIdentity
+  readonly keys: ClusterKeys
+  readonly logger: Logger
+  readonly events: ClusterEvents
+  readonly deadLetters: DeadLetterSubscribers
+  readonly store: StoreSentinel
+  readonly views = new PlacementViews()
+  readonly membership: Membership
+  readonly waiters: PlacementWaiters
+  readonly host: ActorHost
+  readonly router: ClusterRouter
+  readonly endpoint: DeliveryEndpoint
+  readonly metrics: ClusterMetrics
+  readonly session: NodeSession
+  readonly candidacy: Candidacy
+  readonly leader: Leader
+  readonly keeper: TenureKeeper
+  readonly source: HandoffSource
+  readonly target = new HandoffTarget()
+  readonly registry: RegistryKeeper
+  readonly rpc: ControlRpc
+  readonly health: HealthMonitor
+  readonly peers: PeerDirectory
+  readonly watches: { readonly nodes: WatchedPrefix; readonly placement: WatchedPrefix; readonly leader: WatchedPrefix }
+  readonly loops: { readonly documents: BackgroundLoop; readonly storeIdentity: BackgroundLoop }
+  address = ''
+  draining = false
+  stopping = false
+  storeId = ''
+  #leaderSeen: LeaderIdentity | undefined
+  #rebornAtMs = Number.NEGATIVE_INFINITY
+  /** Kinds whose documents are to be read, and when each was read last. */
+  readonly #wanted = new Set<string>()
+  readonly #isolation: IsolationWatch
+  readonly #handoffStarts = new Map<string, number>()
+
+  constructor(options: ResolvedClusterOptions) {
+    this.options = options
+    const runtime = options.runtime
+    this.runtime = runtime
+    this.local = { clusterId: options.clusterId, nodeId: options.nodeId, processId: newIdentity(runtime) }
+    this.keys = new ClusterKeys(options.clusterId)
+    this.logger = childLogger(options.logger ?? new ConsoleLogger(), { node: options.nodeId })
+    this.events = new ClusterEvents((error) => this.logger.error('a listener of cluster events threw', { error }))
+    this.deadLetters = new DeadLetterSubscribers(() => this.logger)
+    this.store = new StoreSentinel(options.metadata, runtime)
+    this.membership = new Membership((error) => this.warn('a node record can not be read', error))
+    this.waiters = new PlacementWaiters(runtime)
+    this.router = new ClusterRouter(runtime)
+    this.host = this.#newHost()
+    this.endpoint = this.#newEndpoint()
+    this.metrics = this.#newMetrics()
+    this.router.connect(this.endpoint, this.metrics.latency)
+    this.peers = new PeerDirectory({
+      runtime,
+      local: this.local,
+      transport: options.messaging,
+      ...(options.peers === undefined ? {} : { addresses: new Map(options.peers.map((peer) => [peer.nodeId, peer.address])) }),
+    })
+    this.session = this.#newSession()
+    this.candidacy = new Candidacy({
+      runtime,
+      store: this.store,
+      key: this.keys.leader,
+      value: () => encodeLeader(this.session.self ?? { ...this.local, incarnation: '-' }),
+      onElected: (leadership) => this.leader.lead(leadership),
+      onDeposed: () => this.leader.depose(),
+      onError: (error) => this.warn('standing for leadership failed', error),
+    })
+    this.leader = this.#newLeader()
+    this.source = this.#newSource()
+    this.keeper = this.#newKeeper()
+    this.registry = new RegistryKeeper({
+      runtime,
+      store: this.store,
+      keys: this.keys,
+      guard: () => this.session.guard,
+      isPinned: (kind, id) => this.views.document(kind)?.pins.has(id) === true,
+      ownedShard: (kind, shard) => this.#owned(kind, shard),
+      onError: (error) => this.warn('the registry of remembered actors could not be read or written', error),
+    })
+    this.rpc = new ControlRpc({ runtime, local: this.local, send: (to, message) => this.endpoint.control(to, message) })
+    this.#isolation = new IsolationWatch({ isolationMs: options.isolationMs, jitter: runtime.random() })
+    this.health = this.#newHealth()
+    this.store.tell(this.health)
+    this.watches = this.#newWatches()
+    this.loops = {
+      documents: new BackgroundLoop({ runtime, run: () => this.#readWanted(), onError: (error) => this.warn('a placement document could not be read', error) }),
+      storeIdentity: new BackgroundLoop({ runtime, run: () => this.checkStoreIdentity(), onError: () => {} }),
+    }
+    this.events.on('store-regained', () => this.loops.storeIdentity.trigger())
+    for (const definition of options.actors) this.views.expect(definition.kind, options.shardCount)
+  }
+
+  get leaderSeen(): LeaderIdentity | undefined {
+    return this.#leaderSeen
+  }
+
+  /** A background task failed and will be tried again. */
+  warn(what: string, error: unknown): void {
+    if (this.stopping) return
+    this.logger.warn(what, { error: error instanceof Error ? error.message : String(error) })
+    this.events.emit('warning', { what, error })
+  }
+
+  /** A document that was read, heard of, or written by ourselves. */
+  applyDocument(document: PlacementDocument): void {
+    if (!this.views.replace(document)) return
+    this.keeper.settle(document.kind)
+    this.endpoint.placementChanged(document.kind)
+    this.events.emit('placement-changed', { kind: document.kind, epoch: document.epoch, revision: document.revision })
+    this.waiters.check()
+  }
+
+  /** The document in the store may be newer than what is cached. */
+  readDocument(kind: string): void {
+    this.#wanted.add(kind)
+    this.loops.documents.triggerWithin(0)
+  }
+
+  /** Another store than before means that all that was owned is void. */
+  async checkStoreIdentity(): Promise<void> {
+    const id = await this.store.storeId()
+    if (id === this.storeId || this.stopping) return
+    this.storeId = id
+    this.logger.error('the metadata store has lost its data; this node joins anew', { storeId: id })
+    this.#rebornAtMs = this.runtime.leaseMs()
+    this.events.emit('store-reborn', { storeId: id })
+    this.keeper.discardAll('the metadata store lost its data')
+    this.views.forget()
+    this.endpoint.placementChanged()
+    this.session.leave('the metadata store lost its data')
+    this.session.rejoin()
+    this.watches.placement.refresh()
+    this.watches.nodes.refresh()
+  }
+
+  describe(): Omit<NodeRecord, 'incarnation'> {
+    const { options } = this
+    return {
+      nodeId: this.local.nodeId,
+      processId: this.local.processId,
+      address: this.address,
+      kinds: options.hosts,
+      capacity: options.capacity,
+      // Written only where somebody reads it: each change of a record wakes the leader.
+      load: options.placement.strategy === 'least-loaded' ? Math.max(0, options.load?.() ?? this.countActors()) : 0,
+      draining: this.draining,
+      protocol: PROTOCOL,
+    }
+  }
+
+  countActors(): number {
+    let actors = 0
+    for (const held of this.keeper.held()) actors += held.table.size
+    return actors
+  }
+
+  /** Units that documents give to this process, whether it has opened them or not. */
+  unitsOf(nodeId: string): number {
+    let units = 0
+    for (const document of this.views.documents()) {
+      for (const entry of document.shards) if (entry.owner?.nodeId === nodeId) units++
+      for (const entry of document.pins.values()) if (entry.owner?.nodeId === nodeId) units++
+    }
+    return units
+  }
+
+  // ── How the parts are made ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #newHost(): ActorHost {
+    return new ActorHost({
+      runtime: this.runtime,
+      refs: this.router,
+      logger: this.logger,
+      strict: this.options.strict,
+      onDeadLetter: (letter) => {
+        this.metrics.deadLetter(letter.reason)
+        this.deadLetters.publish(letter)
+      },
+    })
+  }
+
+  #newEndpoint(): DeliveryEndpoint {
+    const { options } = this
+    return new DeliveryEndpoint({
+      runtime: this.runtime,
+      local: this.local,
+      transport: options.messaging,
+      placement: this.views,
+      limits: options.delivery ?? {},
+      defaultGuarantee: options.defaultGuarantee,
+      strict: this.host.strict,
+      ttlMs: options.sessionTtlMs,
+      mayLeave: () => this.session.leaseIsSafe(),
+      onDeadLetter: (letter) => this.host.deadLetter(letter),
+      onViewBehind: (kind) => this.readDocument(kind),
+      onControl: (from, body) => this.#control(from, body),
+      onPeerUp: (peer) => this.#peerUp(peer),
+      onPeerDown: (peer, reason) => this.#peerDown(peer, reason),
+      onProtocolError: (peer, error) => this.warn(`node '${peer.nodeId}' sent what the protocol does not know`, error),
+      onWarning: (message) => this.logger.warn(message),
+    })
+  }
+
+  #newMetrics(): ClusterMetrics {
+    return new ClusterMetrics(
+      {
+        runtime: this.runtime,
+        nodeId: this.local.nodeId,
+        actors: () => this.countActors(),
+        nodes: () => this.membership.nodes.size,
+        mailboxDepth: () => {
+          let depth = 0
+          for (const held of this.keeper.held()) depth += held.table.mailboxDepth
+          return depth
+        },
+        ownedShards: () => {
+          let shards = 0
+          for (const held of this.keeper.held()) if (held.unit.pin === undefined) shards++
+          return shards
+        },
+        delivery: () => this.endpoint.counters,
+      },
+      { measureLatency: this.options.measureLatency },
+    )
+  }
+
+  #newSession(): NodeSession {
+    return new NodeSession({
+      runtime: this.runtime,
+      store: this.store,
+      key: this.keys.node(this.local.nodeId),
+      ttlMs: this.options.sessionTtlMs,
+      describe: () => this.describe(),
+      onRegistered: (self, session) => {
+        this.keeper.registered(self)
+        if (this.options.hosts.length > 0) this.candidacy.stand(session)
+        this.endpoint.leaseRenewed()
+        this.events.emit('resumed', { incarnation: self.incarnation })
+        this.health.update()
+      },
+      onLost: (self, reason) => this.#sessionLost(self, reason),
+      beforeRejoin: () => this.checkStoreIdentity(),
+      onError: (error) => this.warn('the session could not be opened or the node registered', error),
+    })
+  }
+
+  #newLeader(): Leader {
+    const { options, runtime } = this
+    return new Leader({
+      runtime,
+      store: this.store,
+      keys: this.keys,
+      shardCount: options.shardCount,
+      placement: options.placement,
+      driver: new HandoffDriver({ timeoutMs: options.handoff.timeoutMs, restMs: options.sessionTtlMs }),
+      reconcileMs: options.reconcileMs,
+      patience: () => ({
+        deathsAfterMs: this.health.storeRegainedAtMs + options.sessionTtlMs,
+        placeAfterMs: this.#rebornAtMs + options.sessionTtlMs,
+      }),
+      epochFloor: (kind) => this.views.epochFloor(kind),
+      onWritten: (document) => this.applyDocument(document),
+      onFailover: (units, nodes) => {
+        this.metrics.failedOverUnits += units
+        this.metrics.failedOverNodes += nodes.size
+      },
+      onSuperseded: () => void this.candidacy.stepDown(),
+      onError: (error) => this.warn('the leader could not read or write the placement', error),
+    })
+  }
+
+  #newSource(): HandoffSource {
+    const { handoff } = this.options
+    return new HandoffSource({
+      runtime: this.runtime,
+      concurrent: handoff.concurrent,
+      seal: async (unit) => {
+        await this.keeper.find(unit)?.seal()
+        // A document that came meanwhile may have ended it.
+        this.keeper.settle(unit.kind)
+      },
+      chunks: (unit) => this.#chunksOf(this.keeper.find(unit)),
+      send: (to, message) => this.#say(to, message),
+      drained: (to) => this.endpoint.controlDrained(to),
+      leader: () => this.#leaderSeen,
+      onError: (error) => this.warn('a handoff met an error and goes on', error),
+    })
+  }
+
+  #newKeeper(): TenureKeeper {
+    const { options } = this
+    const hosted = new Set(options.hosts)
+    const definitions = options.actors.filter((definition) => hosted.has(definition.kind))
+    return new TenureKeeper({
+      process: this.local,
+      definitions: new Map(definitions.map((definition: ActorDefinition) => [definition.kind, definition])),
+      views: this.views,
+      host: this.host,
+      endpoint: this.endpoint,
+      source: this.source,
+      target: this.target,
+      leaseIsSafe: () => this.session.leaseIsSafe(),
+      events: this.#handoffEvents(),
+      logger: this.logger,
+      onOpened: (held) => {
+        this.router.bind(held.table, held.tenure)
+        this.registry.opened(held)
+      },
+    })
+  }
+
+  /** Handoffs are counted on their way to whoever listens. */
+  #handoffEvents(): ClusterEvents {
+    this.events.on('handoff-started', (event) => {
+      this.metrics.handoffsStarted++
+      this.#handoffStarts.set(event.handoffId, this.runtime.monotonicMs())
+    })
+    this.events.on('handoff-finished', (event) => {
+      this.metrics.handoffsCompleted++
+      const startedMs = this.#handoffStarts.get(event.handoffId)
+      this.#handoffStarts.delete(event.handoffId)
+      if (startedMs !== undefined) this.metrics.handoffDuration.record(this.runtime.monotonicMs() - startedMs)
+    })
+    this.events.on('handoff-aborted', (event) => {
+      this.metrics.handoffsAborted++
+      this.#handoffStarts.delete(event.handoffId)
+    })
+    return this.events
+  }
+
+  #newHealth(): HealthMonitor {
+    const { sessionTtlMs } = this.options
+    return new HealthMonitor({
+      runtime: this.runtime,
+      events: this.events,
+      everyMs: sessionTtlMs / 3,
+      outageMs: sessionTtlMs / 2,
+      ping: () => this.store.ping(),
+      problems: () => this.#problems(),
+      isSuspended: () => this.session.self === undefined,
+      onLook: () => this.#look(),
+    })
+  }
+
+  #newWatches(): ClusterNode['watches'] {
+    const { runtime, store, keys } = this
+    const { reconcileMs } = this.options
+    const watch = (prefix: string, what: string, onChange: (changed: ReadonlyMap<string, Entry | undefined>) => void): WatchedPrefix =>
+      new WatchedPrefix({ runtime, store, prefix, reconcileMs, onChange, onError: (error) => this.warn(`the watch on ${what} could not be reconciled`, error) })
+    return {
+      nodes: watch(keys.nodes, 'nodes', (changed) => this.#nodesChanged(changed)),
+      placement: watch(keys.placement, 'placement', (changed) => this.#placementChanged(changed)),
+      leader: watch(keys.leader, 'the leader', (changed) => this.#leaderChanged(changed.get(keys.leader))),
+    }
+  }
+
+  // ── What happens ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sessionLost(self: Owner, reason: string): void {
+    this.keeper.suspendAll()
+    void this.candidacy.withdraw()
+    if (this.stopping) return
+    this.events.emit('suspended', { incarnation: self.incarnation, reason })
+    this.logger.warn('the session is over; actors are suspended until this node is registered again', { reason })
+    this.health.update()
+  }
+
+  #nodesChanged(changed: ReadonlyMap<string, Entry | undefined>): void {
+    const { joined, left } = this.membership.apply(changed)
+    const ownKey = this.keys.node(this.local.nodeId)
+    if (changed.has(ownKey)) this.session.recordSeen(changed.get(ownKey))
+    const joinedProcesses = new Set(joined.map((node) => node.processId))
+    for (const node of left) {
+      if (node.processId !== this.local.processId && !joinedProcesses.has(node.processId)) this.#processGone(node)
+      this.events.emit('node-left', { nodeId: node.nodeId, processId: node.processId, incarnation: node.incarnation })
+    }
+    for (const node of joined) {
+      this.peers.joined(node)
+      this.events.emit('node-joined', { nodeId: node.nodeId, processId: node.processId, incarnation: node.incarnation })
+    }
+    this.leader.trigger()
+    this.waiters.check()
+  }
+
+  #processGone(node: NodeRecord): void {
+    this.peers.left(node)
+    this.endpoint.peerGone(node.processId)
+    this.rpc.peerGone(node.processId)
+  }
+
+  #placementChanged(changed: ReadonlyMap<string, Entry | undefined>): void {
+    for (const entry of changed.values()) {
+      // Documents are never deleted, so a store that has lost one may have lost everything.
+      if (entry === undefined) this.loops.storeIdentity.trigger()
+      else this.#readEntry(entry)
+    }
+  }
+
+  #readEntry(entry: Entry): void {
+    try {
+      this.applyDocument(parsePlacement(entry.key, entry.value))
+    } catch (error) {
+      this.warn('a placement document can not be read', error)
+    }
+  }
+
+  #leaderChanged(entry: Entry | undefined): void {
+    let leader: LeaderIdentity | undefined
+    try {
+      leader = entry === undefined ? undefined : parseLeader(entry)
+    } catch (error) {
+      this.warn('the leader key can not be read', error)
+    }
+    this.#leaderSeen = leader
+    this.candidacy.keySeen(entry?.version)
+    this.source.leaderChanged()
+    this.events.emit('leader-changed', { nodeId: leader?.nodeId, processId: leader?.processId })
+    this.waiters.check()
+    this.health.update()
+  }
+
+  #control(from: PeerId, body: unknown): void {
+    let message: ControlMessage | undefined
+    try {
+      message = readControlMessage(body)
+    } catch (error) {
+      return this.warn(`node '${from.nodeId}' sent a control message that can not be read`, error)
+    }
+    if (message !== undefined && !this.stopped) this.#hear(from, message)
+  }
+
+  get stopped(): boolean {
+    return this.stopping && this.session.self === undefined
+  }
+
+  #hear(from: PeerId, message: ControlMessage): void {
+    switch (message.t) {
+      case 'ship-begin':
+      case 'ship-chunk':
+      case 'ship-end': {
+        const isNew = message.t === 'ship-begin' && this.target.handoffOf(fromWireUnit(message.unit))?.handoffId !== message.handoffId
+        const answer = this.target.receive(from.nodeId, message)
+        if (isNew) {
+          const unit = fromWireUnit(message.unit)
+          this.events.emit('handoff-started', { ...unit, handoffId: message.handoffId, role: 'target', from: from.nodeId, to: this.local.nodeId })
+        }
+        if (answer !== undefined) this.#say(from, answer)
+        return
+      }
+      case 'ship-copied':
+      case 'ship-again':
+        return this.source.receive(from, message)
+      case 'released':
+        return this.leader.released(from, fromWireUnit(message.unit), message.handoffId, message.epoch)
+      case 'request':
+      case 'response':
+        return this.rpc.receive(from, message)
+    }
+  }
+
+  #say(to: PeerId, message: ControlMessage): void {
+    if (to.processId === this.local.processId) this.#hear(this.local, message)
+    else this.endpoint.control(to, message)
+  }
+
+  #peerUp(peer: PeerId): void {
+    if (this.peers.up(peer)) this.events.emit('peer-up', { nodeId: peer.nodeId })
+    this.source.leaderChanged()
+    this.health.update()
+  }
+
+  #peerDown(peer: PeerId, reason: Error): void {
+    if (!this.peers.down(peer)) return
+    this.events.emit('peer-down', { nodeId: peer.nodeId, reason: reason.message })
+    this.health.update()
+  }
+
+  #owned(kind: string, shard: number): HeldUnit | undefined {
+    const held = this.keeper.find({ kind, shard, pin: undefined })
+    return held?.state === 'active' && this.session.leaseIsSafe() ? held : undefined
+  }
+
+  *#chunksOf(held: HeldUnit | undefined): Generator<Uint8Array> {
+    if (held === undefined || held.state !== 'sealed') return
+    const chunkBytes = Math.max(CHUNK_OVERHEAD_BYTES, this.options.handoff.chunkBytes - CHUNK_OVERHEAD_BYTES)
+    yield* packShipment(held.items(), chunkBytes, (actor, error) =>
+      this.logger.warn('state can not be moved; the actor starts afresh on the other side', { kind: actor.kind, id: actor.id, error }),
+    )
+  }
+
+  async #readWanted(): Promise<void> {
+    const kinds = [...this.#wanted]
+    this.#wanted.clear()
+    for (const kind of kinds) {
+      const entry = await this.store.get(this.keys.placementOf(kind))
+      if (entry !== undefined) this.#readEntry(entry)
+    }
+    if (this.#wanted.size > 0) this.loops.documents.triggerWithin(READ_AGAIN_MS)
+  }
+
+  #problems(): string[] {
+    const problems: string[] = []
+    if (this.session.self === undefined) problems.push(this.session.staysOut ? 'this node keeps out of the cluster: it reaches none of its peers' : 'this node has no session')
+    if (this.#leaderSeen === undefined) problems.push('nobody leads')
+    const down = this.peers.registeredAndDown(this.membership.nodes)
+    if (down.length > 0) problems.push(`no connection to ${down.join(', ')}`)
+    return problems
+  }
+
+  /** Regular small checks, none of which anything else depends on being on time. */
+  #look(): void {
+    if (this.stopping) return
+    // Turns that found the lease unsafe for a moment wait to be woken.
+    if (this.session.leaseIsSafe()) for (const held of this.keeper.held()) held.table.wake()
+    this.peers.forgetOld()
+    this.session.update()
+    const others = [...this.membership.nodes.values()].filter((node) => node.processId !== this.local.processId)
+    const verdict = this.#isolation.look({
+      nowMs: this.runtime.monotonicMs(),
+      registered: this.session.self !== undefined,
+      storeReachable: this.health.storeIsReachable,
+      others: others.length,
+      reachable: this.peers.upCount,
+      leads: this.leader.leads,
+    })
+    if (verdict === 'leave') this.session.leave('this node reaches the store but none of its peers')
+    else if (verdict === 'return') this.session.rejoin()
+  }
+}

@@ -1,0 +1,27 @@
+// The value of the leader key: who leads.
+
+import type { Entry } from '../metadata/metadata-store.ts'
+import type { Owner } from './placement-document.ts'
+import { StoredJson } from './stored-json.ts'
+
+export interface LeaderIdentity extends Owner {
+  /** Of the key: differs from one leadership to the next. */
+  readonly version: string
+}
+
+export function encodeLeader(self: Owner): string {
+  return JSON.stringify({ v: 1, node: self.nodeId, process: self.processId, incarnation: self.incarnation })
+}
+
+/** Throws `ProtocolError` naming the key and the field. */
+export function parseLeader(entry: Entry): LeaderIdentity {
+  const at = new StoredJson(entry.key)
+  const root = at.parse(entry.value)
+  at.form(root, 1)
+  return {
+    nodeId: at.string(root['node'], 'node'),
+    processId: at.string(root['process'], 'process'),
+    incarnation: at.string(root['incarnation'], 'incarnation'),
+    version: entry.version,
+  }
+}

@@ -1,0 +1,73 @@
+// The transport's connections as the cluster wants them: to every registered process, and for a while to those that left, so that a node that keeps out
+// because it reached nobody can find out that it does again.
+
+import type { LocalIdentity, MessagingSystem, PeerId } from '../messaging/messaging-system.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { NodeRecord } from './node-record.ts'
+
+export interface PeerDirectoryOptions {
+  readonly runtime: Runtime
+  readonly local: LocalIdentity
+  readonly transport: Pick<MessagingSystem, 'connect' | 'disconnect'>
+  /** Static addresses by node id: they count, not what nodes publish. */
+  readonly addresses?: ReadonlyMap<string, string>
+}
+
+/** Longer than a node keeps out of the cluster at most. */
+const FORGET_AFTER_MS = 600_000
+
+export class PeerDirectory {
+  readonly #options: PeerDirectoryOptions
+  /** The process of each node that the transport is connected to. */
+  readonly #up = new Map<string, string>()
+  readonly #leftAtMs = new Map<string, number>()
+
+  constructor(options: PeerDirectoryOptions) {
+    this.#options = options
+  }
+
+  joined(node: NodeRecord): void {
+    const { local, transport, addresses } = this.#options
+    if (node.nodeId === local.nodeId) return
+    this.#leftAtMs.delete(node.nodeId)
+    transport.connect({ nodeId: node.nodeId, processId: node.processId, address: addresses?.get(node.nodeId) ?? node.address })
+  }
+
+  left(node: NodeRecord): void {
+    this.#leftAtMs.set(node.nodeId, this.#options.runtime.monotonicMs())
+  }
+
+  /** False: known already. */
+  up(peer: PeerId): boolean {
+    if (this.#up.get(peer.nodeId) === peer.processId) return false
+    this.#up.set(peer.nodeId, peer.processId)
+    return true
+  }
+
+  /** False: it was not up, or another process of that node is. */
+  down(peer: PeerId): boolean {
+    if (this.#up.get(peer.nodeId) !== peer.processId) return false
+    return this.#up.delete(peer.nodeId)
+  }
+
+  isUp(nodeId: string): boolean {
+    return this.#up.has(nodeId)
+  }
+
+  get upCount(): number {
+    return this.#up.size
+  }
+
+  registeredAndDown(nodes: ReadonlyMap<string, NodeRecord>): string[] {
+    return [...nodes.keys()].filter((nodeId) => nodeId !== this.#options.local.nodeId && !this.#up.has(nodeId))
+  }
+
+  forgetOld(): void {
+    const nowMs = this.#options.runtime.monotonicMs()
+    for (const [nodeId, leftAtMs] of [...this.#leftAtMs]) {
+      if (nowMs - leftAtMs < FORGET_AFTER_MS) continue
+      this.#leftAtMs.delete(nodeId)
+      this.#options.transport.disconnect(nodeId)
+    }
+  }
+}
