@@ -45,7 +45,6 @@ class ActivationExtras {
   forwarded: Promise<unknown> | undefined = undefined
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: one class behind every typed context
 export class Activation implements Context<any, any> {
   readonly cell: Cell
   /** The type of a plain message, or a `Message`, `Begun` or `ActorTimer`, or HOOK. Undefined between turns. */
@@ -60,7 +59,6 @@ export class Activation implements Context<any, any> {
     this.cell = cell
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: typed by Context
   get state(): any {
     if ((this.marks & ENDED) !== 0) this.assertLive()
     return this.#state
@@ -136,7 +134,6 @@ export class Activation implements Context<any, any> {
     return children
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: typed by Context
   ref(definition: ActorDefinition | string, id: string): ActorRef<any> {
     this.assertLive()
     const kind = typeof definition === 'string' ? definition : definition.kind
@@ -144,7 +141,6 @@ export class Activation implements Context<any, any> {
     return this.#refTo({ kind, id })
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: typed by Context
   spawn(definition: ActorDefinition, name: string): ActorRef<any> {
     this.assertLive()
     checkActorId(definition.kind, name)
@@ -228,8 +224,7 @@ export class Activation implements Context<any, any> {
     const back = stash.splice(0, count)
     const { host } = this.cell.cohort
     for (let i = back.length - 1; i >= 0; i--) {
-      this.cell.mailbox ??= host.mailboxes.take()
-      this.cell.mailbox.pushFront(back[i], undefined, undefined, 0)
+      this.cell.needMailbox().pushFront(back[i], undefined, undefined, 0)
     }
     if (back.length > 0) host.schedule(this.cell)
   }

@@ -63,6 +63,11 @@ export class Cell implements ActorAddress {
     return this.mailbox === undefined ? 0 : this.mailbox.count
   }
 
+  needMailbox(): Mailbox {
+    this.mailbox ??= this.cohort.host.mailboxes.take()
+    return this.mailbox
+  }
+
   needExtras(): CellExtras {
     this.extras ??= new CellExtras()
     return this.extras

@@ -14,7 +14,6 @@ export type Handlers<S> = { readonly [type: string]: Handler<S> }
 
 /** The protocol that a set of handlers speaks. */
 export type ProtocolOf<M> = {
-  // biome-ignore lint/suspicious/noExplicitAny: `infer` needs a place that takes every context
   [T in keyof M]: M[T] extends (ctx: any, ...payload: infer A) => infer R ? (...payload: A) => Awaited<R> : never
 }
 
@@ -24,7 +23,6 @@ declare const protocol: unique symbol
  * What an actor is: give it to a system, and to `ref`. The messages and replies stand in its type alone, so a client may import only that:
  * `system.ref<typeof Counter>('counter', 'c-1')`.
  */
-// biome-ignore lint/suspicious/noExplicitAny: a definition of whatever protocol
 export interface ActorDefinition<P extends Protocol = any, K extends string = string> {
   readonly kind: K
   /** Exists in the type only. */
@@ -100,10 +98,8 @@ export interface ContractSpec<P extends Protocol, S> extends ActorOptions<S, P> 
   readonly behaviours?: { readonly [name: string]: Partial<ContractHandlers<P, S>> } | undefined
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a schema's input is its own business; its output must be the payload
 export type Schemas<P extends Protocol> = { readonly [T in keyof P]?: StandardSchema<any, Payload<P, T>> }
 
-// biome-ignore lint/suspicious/noExplicitAny: held against the messages by CheckedSchemas
 export type AnySchemas = { readonly [type: string]: StandardSchema<any, any> }
 
 /**
@@ -114,7 +110,6 @@ export type CheckedSchemas<P extends Protocol, C> = {
   readonly [T in keyof C]: T extends keyof P ? SchemaOf<Payload<P, T>> : never
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: as in Schemas
 type SchemaOf<T> = [T] extends [never] ? StandardSchema<any, any> : StandardSchema<any, T>
 
 export type Behaviour<S, P extends Protocol> = {
@@ -143,7 +138,6 @@ export function implement<P extends Protocol>(): <const K extends string, S = un
   return (kind, spec) => ({ kind, resolved: resolveDefinition(kind, spec as unknown as AnySpec) })
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the typed face ends here
 type AnyContext = Context<any, any>
 
 export interface MessageEntry {

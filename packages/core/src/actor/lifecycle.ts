@@ -75,7 +75,7 @@ export function handlerThrew(cell: Cell, activation: Activation, error: unknown)
     begun.attempts = attempts
     activation.clearTurn()
     host.logger.debug('handler threw; it is tried again', { actor: formatAddress(cell), type: begun.type, attempt: attempts, error })
-    const mailbox = (cell.mailbox ??= host.mailboxes.take())
+    const mailbox = cell.needMailbox()
     mailbox.pushFront(begun, undefined, undefined, 0)
     suspendFor(cell, backoffDelayMs(retry.backoff, attempts - 1, host.runtime))
     return
@@ -188,10 +188,8 @@ export function discardTurn(cell: Cell, error: ActorFailedError): void {
 function startAfresh(cell: Cell): void {
   const stash = cell.activation?.takeStash() ?? []
   endActivation(cell, false)
-  const { host } = cell.cohort
   for (let i = stash.length - 1; i >= 0; i--) {
-    cell.mailbox ??= host.mailboxes.take()
-    cell.mailbox.pushFront(stash[i], undefined, undefined, 0)
+    cell.needMailbox().pushFront(stash[i], undefined, undefined, 0)
   }
   cell.flags |= START
 }

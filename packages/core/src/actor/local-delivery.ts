@@ -19,7 +19,7 @@ export function tellCell(cell: Cell, type: string, payload: unknown, sender: Act
   const { cohort } = cell
   const taken = cohort.strict ? clonePayload(payload) : payload
   if ((cell.flags & (CLOSED | ROOM_WANTED)) !== 0) return tellUnready(cell, type, taken, sender)
-  const mailbox = (cell.mailbox ??= cohort.host.mailboxes.take())
+  const mailbox = cell.needMailbox()
   if (mailbox.count >= cohort.mailboxLimit) return tellUnready(cell, type, taken, sender)
   // Scheduled first, which reads the clock if nobody has.
   if ((cell.flags & (SCHEDULED | BLOCKED)) === 0) cohort.host.schedule(cell)
@@ -35,7 +35,7 @@ function tellUnready(cell: Cell, type: string, payload: unknown, sender: ActorAd
     return false
   }
   if (mayTake(cell) || (definition.overflow === 'drop-oldest' && !hasParked(cell) && dropOldest(cell))) {
-    const mailbox = (cell.mailbox ??= host.mailboxes.take())
+    const mailbox = cell.needMailbox()
     mailbox.push(type, payload, sender, host.queue.nowTick + DEFAULT_TELL_TIMEOUT_MS)
     host.schedule(cell)
     return mailbox.count < Math.min(mailboxLimit, cell.cohort.highWater)
@@ -157,7 +157,7 @@ function refuseIfHopeless(cell: Cell, message: Message): boolean {
 
 function queue(cell: Cell, message: Message): void {
   const { host } = cell.cohort
-  const mailbox = (cell.mailbox ??= host.mailboxes.take())
+  const mailbox = cell.needMailbox()
   mailbox.push(message, undefined, undefined, 0)
   if ((cell.flags & (SCHEDULED | BLOCKED)) === 0) host.schedule(cell)
 }
@@ -166,7 +166,7 @@ function queue(cell: Cell, message: Message): void {
 export function notifyCell(cell: Cell, type: string, payload: unknown): void {
   if ((cell.flags & CLOSED) !== 0) return
   const { host } = cell.cohort
-  const mailbox = (cell.mailbox ??= host.mailboxes.take())
+  const mailbox = cell.needMailbox()
   mailbox.push(type, payload, undefined, 0)
   host.schedule(cell)
 }

@@ -6,7 +6,6 @@ import type { Guarantee } from '../delivery/guarantee.ts'
 export type Protocol = object
 
 /** The protocol of an actor whose definition is not known here: any message, any payload. */
-// biome-ignore lint/suspicious/noExplicitAny: "anything goes" is what this type is for
 export type AnyProtocol = Record<string, (payload?: any) => any>
 
 export type MessageName<P extends Protocol> = Extract<keyof P, string>

@@ -10,7 +10,6 @@ import type { Destination, OutboundOptions } from './destination.ts'
 import { askCell, tellCell } from './local-delivery.ts'
 import type { AnyProtocol, MessageArguments, MessageName, Protocol, Reply, SendOptions } from './protocol.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: a ref of unknown protocol takes any message
 export class ActorRef<P extends Protocol = any> {
   readonly #address: ActorAddress
   readonly #destination: Destination

@@ -68,7 +68,7 @@ export function installActor(cell: Cell, snapshot: ActorSnapshot, revive: (snaps
   const { cohort } = cell
   const { host, definition } = cohort
   for (const item of snapshot.waiting ?? []) {
-    const mailbox = (cell.mailbox ??= host.mailboxes.take())
+    const mailbox = cell.needMailbox()
     if ('message' in item) mailbox.push(revived(item.message, revive), undefined, undefined, 0)
     else mailbox.push(item.type, item.payload, undefined, 0)
   }

@@ -90,7 +90,7 @@ export class ActorTable {
   }
 
   #deliverAfterActivation(cell: Cell, path: string, message: Message): boolean {
-    const mailbox = (cell.mailbox ??= this.host.mailboxes.take())
+    const mailbox = cell.needMailbox()
     cell.needExtras().childBound++
     mailbox.push(new ChildBound(path, message), undefined, undefined, 0)
     this.host.schedule(cell)

@@ -98,7 +98,7 @@ export class Timers {
     if (timer.isQueued || (cell.flags & CLOSED) !== 0) return
     timer.isQueued = true
     const { host } = cell.cohort
-    const mailbox = (cell.mailbox ??= host.mailboxes.take())
+    const mailbox = cell.needMailbox()
     mailbox.push(timer, undefined, undefined, 0)
     host.schedule(cell)
   }

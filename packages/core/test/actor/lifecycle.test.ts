@@ -464,8 +464,23 @@ test('a stash outlives a restart at the head of the mailbox; with the actor it i
 test('become puts named handlers before the others', async () => {
   await using t = openSystem()
   const Lamp = defineActor('lamp', {
-    messages: { toggle: (ctx) => (ctx.become('on'), 'on'), read: () => 'off', name: () => 'lamp' },
-    behaviours: { on: { toggle: (ctx) => (ctx.become(), 'off'), read: () => 'on' } },
+    messages: {
+      toggle(ctx) {
+        ctx.become('on')
+        return 'on'
+      },
+      read: () => 'off',
+      name: () => 'lamp',
+    },
+    behaviours: {
+      on: {
+        toggle(ctx) {
+          ctx.become()
+          return 'off'
+        },
+        read: () => 'on',
+      },
+    },
   })
   const lamp = t.system.spawn(Lamp, 'a')
   const answers = ['read', 'toggle', 'read', 'name', 'toggle', 'read'].map((type) => lamp.ask(type as 'read'))

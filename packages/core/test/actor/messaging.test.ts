@@ -238,8 +238,14 @@ test('an AbortSignal ends a message early, and leaves no listener behind when it
   const { signal } = controller
   const add = signal.addEventListener.bind(signal)
   const remove = signal.removeEventListener.bind(signal)
-  signal.addEventListener = ((...args: Parameters<typeof add>) => (listeners++, add(...args))) as typeof add
-  signal.removeEventListener = ((...args: Parameters<typeof remove>) => (listeners--, remove(...args))) as typeof remove
+  signal.addEventListener = ((...args: Parameters<typeof add>) => {
+    listeners++
+    add(...args)
+  }) as typeof add
+  signal.removeEventListener = ((...args: Parameters<typeof remove>) => {
+    listeners--
+    remove(...args)
+  }) as typeof remove
   expect((await outcome(t.runtime, slow.ask('quick', undefined, { signal }))).value).toBe(1)
   expect(listeners).toBe(0)
   const inHand = slow.ask('work', undefined, { signal })
