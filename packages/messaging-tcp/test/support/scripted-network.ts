@@ -1,0 +1,140 @@
+// Sockets without a kernel: every event (connected, accepted, bytes, end, close) waits in a queue of its own until the test lets it happen.
+// So a test can run through the orders in which a network may do things.
+
+import { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+
+type Step = () => void
+
+export class ScriptedSocket extends EventEmitter {
+  readonly #network: ScriptedNetwork
+  readonly name: string
+  other: ScriptedSocket | undefined
+  destroyed = false
+  writableEnded = false
+  /** What happens at this socket, in order. */
+  readonly steps: Step[] = []
+  /** Writes wait: nobody reads at the other end. */
+  blocked = false
+  #unread: { readonly chunk: Uint8Array; readonly written: (() => void) | undefined }[] = []
+  #closeQueued = false
+
+  constructor(network: ScriptedNetwork, name: string) {
+    super()
+    this.#network = network
+    this.name = name
+  }
+
+  asSocket(): Socket {
+    return this as unknown as Socket
+  }
+
+  setNoDelay(): this {
+    return this
+  }
+
+  cork(): void {}
+
+  uncork(): void {}
+
+  write(chunk: Uint8Array, written?: () => void): boolean {
+    if (this.destroyed || this.writableEnded) throw new Error(`write on ${this.name} after its end`)
+    this.#unread.push({ chunk: chunk.slice(), written })
+    if (!this.blocked) this.unblock()
+    return true
+  }
+
+  unblock(): void {
+    this.blocked = false
+    for (const { chunk, written } of this.#unread.splice(0)) {
+      const { other } = this
+      if (written !== undefined) this.steps.push(written)
+      if (other !== undefined && !other.destroyed) other.steps.push(() => !other.destroyed && other.emit('data', chunk))
+    }
+  }
+
+  end(): void {
+    if (this.writableEnded || this.destroyed) return
+    this.writableEnded = true
+    const { other } = this
+    if (other !== undefined) other.steps.push(() => other.#ended())
+  }
+
+  destroy(): void {
+    if (this.destroyed) return
+    this.destroyed = true
+    this.#queueClose()
+    const { other } = this
+    if (other !== undefined && !other.destroyed) other.steps.push(() => other.#ended())
+  }
+
+  /** The connection could not be made. */
+  refuse(message: string): void {
+    this.emit('error', new Error(message))
+    this.destroyed = true
+    this.#queueClose()
+  }
+
+  #ended(): void {
+    if (this.destroyed) return
+    this.emit('end')
+    this.end()
+    this.destroyed = true
+    this.#queueClose()
+  }
+
+  #queueClose(): void {
+    if (this.#closeQueued) return
+    this.#closeQueued = true
+    this.steps.push(() => this.emit('close', false))
+    this.#network.touch(this)
+  }
+}
+
+export class ScriptedNetwork {
+  readonly sockets: ScriptedSocket[] = []
+  readonly #listening = new Map<string, (socket: ScriptedSocket) => void>()
+  dialed = 0
+
+  listen(address: string, accept: (socket: ScriptedSocket) => void): void {
+    this.#listening.set(address, accept)
+  }
+
+  unlisten(address: string): void {
+    this.#listening.delete(address)
+  }
+
+  dial(address: string): ScriptedSocket {
+    this.dialed++
+    const number = this.sockets.length / 2 + 1
+    const client = new ScriptedSocket(this, `client ${number}`)
+    const server = new ScriptedSocket(this, `server ${number}`)
+    this.sockets.push(client, server)
+    const accept = this.#listening.get(address)
+    if (accept === undefined) {
+      client.steps.push(() => !client.destroyed && client.refuse('connect ECONNREFUSED'))
+      return client
+    }
+    client.other = server
+    server.other = client
+    client.steps.push(() => {
+      if (!client.destroyed) client.emit('connect')
+    })
+    server.steps.push(() => accept(server))
+    return client
+  }
+
+  touch(_socket: ScriptedSocket): void {}
+
+  /** Lets one thing happen, picked by `pick` among the sockets that have something waiting. False: nothing is. */
+  step(pick: (choices: number) => number): boolean {
+    const waiting = this.sockets.filter((socket) => socket.steps.length > 0)
+    if (waiting.length === 0) return false
+    waiting[pick(waiting.length)]?.steps.shift()?.()
+    return true
+  }
+
+  run(pick: (choices: number) => number = () => 0): void {
+    for (let steps = 0; this.step(pick); steps++) if (steps > 100_000) throw new Error('the network never comes to rest')
+  }
+}
