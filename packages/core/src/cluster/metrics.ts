@@ -71,7 +71,7 @@ export interface ClusterMetricsSnapshot {
     readonly started: number
     readonly completed: number
     readonly aborted: number
-    /** How long the completed ones took, as their source saw it. */
+    /** How long the completed ones took, as this node saw them. */
     readonly duration: HistogramSnapshot
   }
 }
