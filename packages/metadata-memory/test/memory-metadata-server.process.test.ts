@@ -16,7 +16,14 @@ class RawClient implements AsyncDisposable {
     this.socket = connect(Number(new URL(server.url).port), '127.0.0.1')
     this.socket.on('error', () => {})
     this.socket.on('data', (chunk) => this.received.push(...this.#decoder.push(chunk)))
-    this.closed = new Promise((resolve) => this.socket.once('close', () => resolve()))
+    this.closed = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('the server did not close the connection')), 3_000)
+      this.socket.once('close', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+    this.closed.catch(() => {})
   }
 
   static async greeted(server: MemoryMetadataServer, client: string, connection = 0): Promise<RawClient> {

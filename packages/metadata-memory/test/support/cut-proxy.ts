@@ -7,6 +7,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 interface Pair {
   readonly client: Socket
   readonly server: Socket
+  stranded: boolean
 }
 
 export class CutProxy implements AsyncDisposable {
@@ -50,6 +51,11 @@ export class CutProxy implements AsyncDisposable {
     }
   }
 
+  /** Present connections carry nothing any more and are never told, as when a router forgot them; new ones work. */
+  strand(): void {
+    for (const pair of this.#pairs) pair.stranded = true
+  }
+
   delayAnswers(delayMs: number): void {
     this.#answerDelayMs = delayMs
   }
@@ -62,7 +68,7 @@ export class CutProxy implements AsyncDisposable {
   #join(client: Socket): void {
     const server = connect({ port: this.#targetPort, host: '127.0.0.1', noDelay: true })
     client.setNoDelay(true)
-    const pair = { client, server }
+    const pair: Pair = { client, server, stranded: false }
     this.#pairs.add(pair)
     const end = (): void => {
       this.#pairs.delete(pair)
@@ -74,10 +80,10 @@ export class CutProxy implements AsyncDisposable {
       socket.on('close', end)
     }
     client.on('data', (chunk) => {
-      if (this.#cut !== 'both') server.write(chunk)
+      if (this.#cut !== 'both' && !pair.stranded) server.write(chunk)
     })
     server.on('data', (chunk) => {
-      if (this.#cut !== undefined) return
+      if (this.#cut !== undefined || pair.stranded) return
       if (this.#answerDelayMs === 0) client.write(chunk)
       else setTimeout(() => client.write(chunk), this.#answerDelayMs)
     })
