@@ -58,6 +58,16 @@ describe('the peer table', () => {
     )
   })
 
+  test('a side that can not reach the other does not keep the other out', () => {
+    const { network, runtime, a, b } = pair()
+    network.swallow(b.address)
+    a.connect(b)
+    settle(network, runtime)
+    b.connect(a)
+    settle(network, runtime)
+    expect([a.events, b.events]).toEqual([['up b-1'], ['up a-1']])
+  })
+
   test('comes back after any storm of broken connections, with news that alternate', () => {
     fc.assert(
       fc.property(fc.infiniteStream(fc.nat()), fc.integer({ min: 1, max: 60 }), (picks, length) => {

@@ -7,7 +7,6 @@ import type { Socket } from 'node:net'
 type Step = () => void
 
 export class ScriptedSocket extends EventEmitter {
-  readonly #network: ScriptedNetwork
   readonly name: string
   other: ScriptedSocket | undefined
   destroyed = false
@@ -19,9 +18,8 @@ export class ScriptedSocket extends EventEmitter {
   #unread: { readonly chunk: Uint8Array; readonly written: (() => void) | undefined }[] = []
   #closeQueued = false
 
-  constructor(network: ScriptedNetwork, name: string) {
+  constructor(name: string) {
     super()
-    this.#network = network
     this.name = name
   }
 
@@ -87,13 +85,13 @@ export class ScriptedSocket extends EventEmitter {
     if (this.#closeQueued) return
     this.#closeQueued = true
     this.steps.push(() => this.emit('close', false))
-    this.#network.touch(this)
   }
 }
 
 export class ScriptedNetwork {
   readonly sockets: ScriptedSocket[] = []
   readonly #listening = new Map<string, (socket: ScriptedSocket) => void>()
+  readonly #swallowed = new Set<string>()
   dialed = 0
 
   listen(address: string, accept: (socket: ScriptedSocket) => void): void {
@@ -104,12 +102,18 @@ export class ScriptedNetwork {
     this.#listening.delete(address)
   }
 
+  /** Attempts to reach it hang: nothing answers, nothing is refused. */
+  swallow(address: string): void {
+    this.#swallowed.add(address)
+  }
+
   dial(address: string): ScriptedSocket {
     this.dialed++
     const number = this.sockets.length / 2 + 1
-    const client = new ScriptedSocket(this, `client ${number}`)
-    const server = new ScriptedSocket(this, `server ${number}`)
+    const client = new ScriptedSocket(`client ${number}`)
+    const server = new ScriptedSocket(`server ${number}`)
     this.sockets.push(client, server)
+    if (this.#swallowed.has(address)) return client
     const accept = this.#listening.get(address)
     if (accept === undefined) {
       client.steps.push(() => !client.destroyed && client.refuse('connect ECONNREFUSED'))
@@ -123,8 +127,6 @@ export class ScriptedNetwork {
     server.steps.push(() => accept(server))
     return client
   }
-
-  touch(_socket: ScriptedSocket): void {}
 
   /** Lets one thing happen, picked by `pick` among the sockets that have something waiting. False: nothing is. */
   step(pick: (choices: number) => number): boolean {
