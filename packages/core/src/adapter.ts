@@ -1,5 +1,6 @@
 // What packages beside core need to implement a store or a transport, and what the simulation reuses. Users import from '@cajun/core'.
 
+export { parseNodeRecord } from './cluster/node-record.ts'
 export { parsePlacement } from './cluster/placement-codec.ts'
 export type { PlacementDocument, PlacementEntry } from './cluster/placement-document.ts'
 export type { Guarantee } from './delivery/guarantee.ts'

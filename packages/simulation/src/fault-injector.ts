@@ -122,7 +122,7 @@ export class FaultInjector {
         return this.#cluster.stop(this.#node(fault.host), fault.lastsMs)
       case 'drain': {
         const node = this.#node(fault.host)
-        this.#manage((other) => other.system?.manager.drain(node.host.nodeId))
+        this.#manage((other) => other.system?.manager.drain(node.host.nodeId, { timeoutMs: 3_000 }))
         this.#after(fault.lastsMs, () => this.#cluster.stop(node, 50))
         return
       }
@@ -138,7 +138,7 @@ export class FaultInjector {
         return
       }
       case 'elect':
-        return this.#manage((node) => node.system?.manager.forceElection())
+        return this.#manage((node) => node.system?.manager.forceElection({ timeoutMs: 3_000 }))
     }
   }
 
@@ -146,7 +146,7 @@ export class FaultInjector {
     const { actors } = this.#cluster.scenario
     if (actors.length === 0) return
     const [kind = '', id = ''] = (actors[actor % actors.length] ?? '').split('/')
-    this.#manage((node) => node.system?.manager.migrate({ kind, id }, to))
+    this.#manage((node) => node.system?.manager.migrate(kind, id, to, { timeoutMs: 3_000 }))
   }
 
   /** A management operation, asked of the first node that runs. That it may be refused or fail is no finding. */

@@ -65,7 +65,7 @@ export function planScenario(seed: number, options: ScenarioOptions = {}): Scena
       duplicateChance: ordered ? 0 : topology.pick([0, 0.02, 0.1]),
       heartbeatTimeoutMs: ttlMs * topology.pick([0.3, 0.6]),
       highWaterBytes: topology.pick([8 << 10, 64 << 10, 1 << 20]),
-      maxFrameBytes: 1 << 20,
+      maxFrameBytes: 256 << 10,
     },
     store: {
       latencyMs: topology.pick([0.3, 1, 5]),

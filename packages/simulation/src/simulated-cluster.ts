@@ -144,7 +144,7 @@ export class SimulatedCluster {
         strict: true,
         handoff: { timeoutMs: Math.max(1_000, 2 * ttlMs), chunkBytes: 1_024 },
         placement: { maxMovingShare: 0.5 },
-        delivery: { linkRetentionMs, sourceRetentionMs },
+        delivery: { linkRetentionMs, sourceRetentionMs, maxPayloadBytes: 64 << 10 },
         logger: { debug: log, info: log, warn: log, error: log },
       })
       if (process.isCrashed) return

@@ -1,7 +1,7 @@
 // What is really so, read from the store's own data in the very step that changes it: which documents are in force, whose lease the server still
 // keeps, who may run an actor at this moment. Also holds the leader to its guard (I8).
 
-import { type PlacementDocument, type PlacementEntry, parsePlacement, shardOf } from '@cajun/core/adapter'
+import { type PlacementDocument, type PlacementEntry, parseNodeRecord, parsePlacement, shardOf } from '@cajun/core/adapter'
 import type { History } from './history.ts'
 import type { SimulatedProcess } from './host.ts'
 import type { Marks } from './marks.ts'
@@ -43,6 +43,10 @@ export class Truth {
     this.#history = history
     this.#marks = marks
     store.onWrite = (write) => this.#wrote(write)
+    // What nobody may prove to own any more is given up everywhere.
+    store.onReborn = () => {
+      for (const processId of this.#names.keys()) this.#note(processId)
+    }
   }
 
   /** The node that leads by the store's own data. */
@@ -135,7 +139,7 @@ export class Truth {
       this.#history.note('store', `${key} is gone`)
       return
     }
-    const { processId } = JSON.parse(value) as { processId: string }
+    const { processId } = parseNodeRecord(key, value)
     if (before !== undefined && before !== processId) this.#note(before)
     this.#registered.set(key, processId)
     if (by !== undefined) this.#names.set(processId, by.name)
