@@ -8,7 +8,8 @@ import type { RecordCell, Source } from './records.ts'
 import type { Tenure } from './tenure.ts'
 
 export class InStream implements ActorAddress {
-  readonly peer: Peer
+  /** Undefined: of a message that came with a handoff. */
+  readonly peer: Peer | undefined
   readonly source: Source
   readonly kind: string
   readonly id: string
@@ -28,7 +29,7 @@ export class InStream implements ActorAddress {
   isMovedPending = false
   movedFromEpoch = -1
 
-  constructor(peer: Peer, source: Source, kind: string, id: string, path: string | undefined, slot: number, epoch: number) {
+  constructor(peer: Peer | undefined, source: Source, kind: string, id: string, path: string | undefined, slot: number, epoch: number) {
     this.peer = peer
     this.source = source
     this.kind = kind

@@ -65,6 +65,12 @@ export class OutActors {
     return this.#streams.length - 1
   }
 
+  /** The stream that has this number. */
+  find(slot: number): OutStream | undefined {
+    const stream = this.#streams[slot]
+    return stream?.slot === slot ? stream : undefined
+  }
+
   clear(): void {
     for (const stream of this.#streams) if (stream !== undefined) stream.slot = 0
     this.#streams.length = 1

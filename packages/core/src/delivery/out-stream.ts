@@ -6,6 +6,7 @@ import type { OutEntry } from './out-entry.ts'
 import type { LocalMessage } from './local-message.ts'
 import type { Peer } from './peer.ts'
 import type { Location } from './placement-view.ts'
+import type { Tenure } from './tenure.ts'
 
 export class OutStream implements ActorAddress {
   readonly kind: string
@@ -21,8 +22,9 @@ export class OutStream implements ActorAddress {
   cursor: OutEntry | undefined = undefined
   /** Local messages that came back from a mailbox, in order: they go before everything that has not been sent. */
   returned: LocalMessage[] | undefined = undefined
-  /** Local messages in the mailbox of this process by the short way. */
-  inMailbox = 0
+  /** The tenure of this process that the actor still belongs to, and the version of the view by which it was found. */
+  tenure: Tenure | undefined = undefined
+  tenureVersion = -1
   /** The number that the peer's link knows the actor by; 0: none. */
   slot = 0
   /** The epoch that the link was told last. */

@@ -3,12 +3,16 @@
 //
 // Records outlive activations. They go when the floor passes them, when the source is retired, or with the tenure.
 
+import type { Peer } from './peer.ts'
+
 /** A source of messages as a receiver knows it: a process, and how far it has finished. */
 export class Source {
   readonly nodeId: string
   readonly processId: string
   /** Every id up to it is finished: nothing at or below it is executed any more. */
   floor = 0
+  /** The link to its process. Undefined: there is none now, and what it asks is answered when it asks again. */
+  peer: Peer | undefined = undefined
   /** When its process was found gone. Undefined: it may live. */
   goneAtMs: number | undefined = undefined
   /** Records that the floor may pass, in no order; a hand goes round. */

@@ -1,0 +1,265 @@
+// A message from another process in the hands of the actor room, and the rules of its end: the record is compared when its turn starts and
+// set when the turn has ended, and only then it is acknowledged.
+
+import { type ActorAddress, formatAddress } from '../messaging/address.ts'
+import { ActorFailedError, DeliveryUnknownError, NotExecutedError } from '../errors.ts'
+import { OUTCOME_STASHED } from '../messaging/frame-format.ts'
+import type { DeadLetterReason } from './dead-letter-reason.ts'
+import type { DeliveryCore } from './delivery-core.ts'
+import type { InStream } from './in-stream.ts'
+import type { Message } from './message.ts'
+import { type EncodedOutcome, encodeFailure, encodeRefusal, encodeReply, encodeUnknown, NO_BYTES } from './outcome.ts'
+import type { RecordCell } from './records.ts'
+import type { Tenure } from './tenure.ts'
+
+/** What endings need of the endpoint. */
+export interface InboundHost {
+  readonly core: DeliveryCore
+  acknowledge(tenure: Tenure, stream: InStream, id: number): void
+  outcome(tenure: Tenure, stream: InStream, id: number, outcome: number, bytes: Uint8Array): void
+}
+
+/** What a handoff ships of a stashed message. */
+export interface MessageSnapshot {
+  readonly nodeId: string
+  readonly processId: string
+  readonly id: number
+  readonly actor: string
+  readonly path?: string | undefined
+  readonly type: string
+  readonly payload: unknown
+  readonly isAsk: boolean
+  readonly isReliable: boolean
+  readonly sender?: ActorAddress | undefined
+  readonly chain?: readonly string[] | undefined
+}
+
+export class InboundMessage implements Message {
+  readonly type: string
+  readonly payload: unknown
+  readonly isAsk: boolean
+  readonly isReliable: boolean
+  readonly sender: ActorAddress | undefined
+  readonly chain: readonly string[] | undefined
+  readonly id: number
+  readonly stream: InStream
+  /** What the sender believed when it sent. */
+  readonly epoch: number
+  /** Counts against the credit of its link until it is taken. */
+  cost = 0
+  /** A reminder of an ask that was stashed: it never runs. */
+  isReminder = false
+  /** The payload's bytes were not what the codec writes. */
+  malformed: Error | undefined = undefined
+  /** On this process's monotonic clock. */
+  atMs = Number.POSITIVE_INFINITY
+  tenure: Tenure | undefined = undefined
+  #state: 'queued' | 'stashed' | 'ended' = 'queued'
+  readonly #host: InboundHost
+
+  constructor(
+    host: InboundHost,
+    stream: InStream,
+    id: number,
+    type: string,
+    payload: unknown,
+    isAsk: boolean,
+    isReliable: boolean,
+    sender: ActorAddress | undefined,
+    chain: readonly string[] | undefined,
+  ) {
+    this.#host = host
+    this.stream = stream
+    this.epoch = stream.epoch
+    this.id = id
+    this.type = type
+    this.payload = payload
+    this.isAsk = isAsk
+    this.isReliable = isReliable
+    this.sender = sender
+    this.chain = chain
+  }
+
+  get messageId(): string {
+    return `${this.stream.source.processId}:${this.id}`
+  }
+
+  begin(): boolean {
+    const { tenure } = this
+    if (this.#state !== 'queued' || tenure === undefined || tenure.state === 'discarded') return false
+    if (this.isReliable && this.#isDuplicate(tenure)) {
+      this.#state = 'ended'
+      return false
+    }
+    if (this.malformed !== undefined) {
+      this.refused('invalid-payload', this.malformed)
+      return false
+    }
+    if (this.atMs !== Number.POSITIVE_INFINITY && this.#host.core.now() > this.atMs) {
+      this.refused('deadline')
+      return false
+    }
+    return true
+  }
+
+  handled(reply: unknown): void {
+    const tenure = this.#end()
+    if (tenure === undefined) return
+    if (this.isAsk) this.#outcome(tenure, encodeReply(reply, this.#host.core.limits.maxPayloadBytes))
+    else this.#acknowledge(tenure)
+  }
+
+  failed(error: unknown): void {
+    const tenure = this.#end()
+    if (tenure === undefined) return
+    if (this.isAsk) {
+      this.#outcome(tenure, encodeFailure(error))
+      return
+    }
+    this.#acknowledge(tenure)
+    const reason = error instanceof DeliveryUnknownError || error instanceof NotExecutedError ? error.reason : 'failed'
+    this.#deadLetter(reason, error instanceof ActorFailedError ? (error.cause ?? error) : error)
+  }
+
+  refused(reason: DeadLetterReason, error?: unknown): void {
+    const tenure = this.#end()
+    if (tenure === undefined) return
+    // Of a reliable message its sender is told, and tells its caller or the dead letters there.
+    if (this.isReliable || this.isAsk) this.#outcome(tenure, encodeRefusal(reason, error))
+    else this.#deadLetter(reason, error)
+  }
+
+  stashed(): void {
+    const { tenure } = this
+    if (this.#state !== 'queued' || tenure === undefined || tenure.state === 'discarded') return
+    this.#state = 'stashed'
+    if (!this.isReliable) return
+    if (this.isAsk) {
+      const cell = this.#record(tenure)
+      tenure.records.keep(cell, this.id, OUTCOME_STASHED, undefined)
+      this.#host.outcome(tenure, this.stream, this.id, OUTCOME_STASHED, NO_BYTES)
+    } else this.#acknowledge(tenure)
+  }
+
+  /** The sender sends it again: every way in which a mailbox is emptied leads to a higher epoch. */
+  returned(): void {
+    this.#state = 'ended'
+  }
+
+  toSnapshot(): unknown {
+    const { stream } = this
+    // From here on its end is that of the message made of the snapshot.
+    this.#state = 'ended'
+    const snapshot: MessageSnapshot = {
+      nodeId: stream.source.nodeId,
+      processId: stream.source.processId,
+      id: this.id,
+      actor: stream.id,
+      path: stream.path,
+      type: this.type,
+      payload: this.payload,
+      isAsk: this.isAsk,
+      isReliable: this.isReliable,
+      sender: this.sender === undefined ? undefined : { kind: this.sender.kind, id: this.sender.id, path: this.sender.path },
+      chain: this.chain,
+    }
+    return snapshot
+  }
+
+  /** Made of a snapshot: it was handled by being stashed already. */
+  markStashed(): void {
+    this.#state = 'stashed'
+  }
+
+  /** It was at a process that does not own the actor any more, and is not sent again. */
+  lost(reason: DeadLetterReason): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    if (!this.isReliable && !this.isAsk) this.#deadLetter(reason, undefined)
+  }
+
+  /** Compares with what is recorded; answers again what has ended. */
+  #isDuplicate(tenure: Tenure): boolean {
+    const { stream, id } = this
+    // Finished at its source: nobody waits for it.
+    if (id <= stream.source.floor) return true
+    const cell = stream.recordIn(tenure)
+    const kept = cell?.kept?.get(id)
+    if (kept !== undefined) {
+      this.#host.outcome(tenure, stream, id, kept.outcome, kept.bytes ?? NO_BYTES)
+      return true
+    }
+    if (cell !== undefined && id <= cell.last) {
+      if (this.isAsk) this.#answerUnknown(tenure)
+      else this.#host.acknowledge(tenure, stream, id)
+      return true
+    }
+    if (!this.isReminder) return false
+    // It was stashed by an owner whose state is lost.
+    this.#answerUnknown(tenure)
+    return true
+  }
+
+  #answerUnknown(tenure: Tenure): void {
+    const { outcome, bytes } = encodeUnknown('stopped')
+    this.#host.outcome(tenure, this.stream, this.id, outcome, bytes)
+  }
+
+  /** The tenure, if the end still counts. */
+  #end(): Tenure | undefined {
+    if (this.#state === 'ended') return undefined
+    this.#state = 'ended'
+    const { tenure } = this
+    return tenure === undefined || tenure.state === 'discarded' ? undefined : tenure
+  }
+
+  #record(tenure: Tenure): RecordCell {
+    const cell = this.stream.openRecordIn(tenure)
+    if (this.id > cell.last) cell.last = this.id
+    return cell
+  }
+
+  #acknowledge(tenure: Tenure): void {
+    if (!this.isReliable) return
+    this.#record(tenure)
+    this.#host.acknowledge(tenure, this.stream, this.id)
+  }
+
+  #outcome(tenure: Tenure, { outcome, bytes }: EncodedOutcome): void {
+    if (this.isReliable) tenure.records.keep(this.#record(tenure), this.id, outcome, bytes)
+    this.#host.outcome(tenure, this.stream, this.id, outcome, bytes)
+  }
+
+  #deadLetter(reason: DeadLetterReason, error: unknown): void {
+    const { kind, id, path } = this.stream
+    this.#host.core.deadLetter({
+      address: path === undefined ? { kind, id } : { kind, id, path },
+      type: this.type,
+      reason,
+      error,
+      messageId: this.messageId,
+      sender: this.sender,
+    })
+  }
+
+  /** For logs and errors. */
+  toString(): string {
+    return `${this.type} to ${formatAddress(this.stream)}`
+  }
+}
+
+/** What a snapshot from another process has to be. */
+export function checkSnapshot(snapshot: unknown): MessageSnapshot {
+  const s = snapshot as Partial<MessageSnapshot> | null
+  const fits =
+    typeof s === 'object' &&
+    s !== null &&
+    typeof s.nodeId === 'string' &&
+    typeof s.processId === 'string' &&
+    Number.isSafeInteger(s.id) &&
+    typeof s.actor === 'string' &&
+    typeof s.type === 'string' &&
+    (s.path === undefined || typeof s.path === 'string')
+  if (!fits) throw new TypeError('a message snapshot must be what Message.toSnapshot returned')
+  return s as MessageSnapshot
+}
