@@ -1,0 +1,503 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { EmbeddedDatabase, LinkFaults, MemoryMetadataStore } from '../../../metadata-memory/src/index.ts'
+import { Candidacy } from '../../src/cluster/candidacy.ts'
+import { ClusterKeys } from '../../src/cluster/cluster-keys.ts'
+import { HandoffDriver } from '../../src/cluster/handoff-driver.ts'
+import { Leader } from '../../src/cluster/leader.ts'
+import { encodeNodeRecord, type NodeRecord, parseNodeRecord } from '../../src/cluster/node-record.ts'
+import { NodeSession } from '../../src/cluster/node-session.ts'
+import { parsePlacement } from '../../src/cluster/placement-codec.ts'
+import type { Owner, PlacementDocument } from '../../src/cluster/placement-document.ts'
+import { planDefaults } from '../../src/cluster/planner.ts'
+import { WatchedPrefix } from '../../src/cluster/watched-prefix.ts'
+import type { Leadership, MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { Session } from '../../src/metadata/session.ts'
+import { ManualRuntime } from '../support/manual-runtime.ts'
+
+const TTL = 3_000
+const keys = new ClusterKeys('t')
+
+function newWorld() {
+  const runtime = new ManualRuntime()
+  const database = new EmbeddedDatabase({ runtime })
+  async function open(faults = new LinkFaults()) {
+    const store = new MemoryMetadataStore({ database, runtime, timeoutMs: 1_000, faults, onError: () => {} })
+    const opening = store.open()
+    await runtime.settle()
+    await opening
+    onTestFinished(async () => {
+      faults.heal()
+      const closing = store.close()
+      await runtime.advanceAndSettle(2_000)
+      await closing
+    })
+    return { store, faults }
+  }
+  /** Lets promises of the store settle. */
+  async function done<T>(promise: Promise<T>, advanceMs = 0): Promise<T> {
+    promise.catch(() => {})
+    await runtime.advanceAndSettle(advanceMs)
+    return promise
+  }
+  return { runtime, database, open, done }
+}
+
+function record(nodeId: string, more: Partial<NodeRecord> = {}): Omit<NodeRecord, 'incarnation'> {
+  return {
+    nodeId,
+    processId: `p-${nodeId}`,
+    address: `${nodeId}:1`,
+    kinds: ['k'],
+    capacity: 1,
+    load: 0,
+    draining: false,
+    protocol: { min: 1, max: 1 },
+    ...more,
+  }
+}
+
+function newSession(runtime: ManualRuntime, store: MetadataStore, nodeId: string, describe = record(nodeId)) {
+  const heard: string[] = []
+  const session = new NodeSession({
+    runtime,
+    store,
+    key: keys.node(nodeId),
+    ttlMs: TTL,
+    describe: () => describe,
+    onRegistered: () => heard.push('registered'),
+    onLost: (_, reason) => heard.push(`lost: ${reason}`),
+    beforeRejoin: async () => {},
+    onError: (error) => heard.push(`error: ${String(error)}`),
+  })
+  onTestFinished(async () => {
+    const closing = session.close()
+    await runtime.advanceAndSettle(2_000)
+    await closing
+  })
+  return { session, heard }
+}
+
+describe('a node session', () => {
+  it('registers, and its record is gone when it is closed', async () => {
+    const { runtime, open, done } = newWorld()
+    const { store } = await open()
+    const { session, heard } = newSession(runtime, store, 'a')
+    await done(session.start())
+    expect(heard).toEqual(['registered'])
+    expect(session.leaseIsSafe()).toBe(true)
+    const entry = await done(store.get(keys.node('a')))
+    expect(entry && parseNodeRecord(entry.key, entry.value)).toMatchObject({ incarnation: session.self?.incarnation })
+    await done(session.close())
+    expect(await done(store.get(keys.node('a')))).toBeUndefined()
+  })
+
+  it('refuses the node id of a live process, after having waited for one TTL', async () => {
+    const { runtime, open, done } = newWorld()
+    const { store } = await open()
+    await done(newSession(runtime, store, 'a').session.start())
+    const second = newSession(runtime, (await open()).store, 'a', record('a', { processId: 'other' }))
+    const starting = second.session.start()
+    starting.catch(() => {})
+    await runtime.advanceAndSettle(TTL)
+    expect(second.heard).toEqual([])
+    await expect(done(starting, 2_000)).rejects.toMatchObject({ code: 'NODE_ID_TAKEN', message: expect.stringContaining("node id 'a'") })
+  })
+
+  it("takes over from a dead predecessor when that one's key has gone", async () => {
+    const { runtime, open, done } = newWorld()
+    const { store, faults } = await open()
+    await done(newSession(runtime, store, 'a').session.start())
+    faults.isolate()
+    const second = newSession(runtime, (await open()).store, 'a', record('a', { processId: 'other' }))
+    const starting = second.session.start()
+    await runtime.advanceAndSettle(TTL + 1_000)
+    await done(starting)
+    expect(second.heard).toEqual(['registered'])
+  })
+
+  it('is over for us no later than the store may end it, and registers again under another incarnation', async () => {
+    const { runtime, open, done } = newWorld()
+    const { store, faults } = await open()
+    const { session, heard } = newSession(runtime, store, 'a')
+    await done(session.start())
+    const first = session.self?.incarnation
+    faults.isolate()
+    await runtime.advanceAndSettle(TTL)
+    expect(session.leaseIsSafe()).toBe(false)
+    expect(heard[1]).toMatch(/^lost/)
+    faults.heal()
+    await runtime.advanceAndSettle(3_000)
+    expect(heard.filter((line) => line === 'registered')).toHaveLength(2)
+    expect(session.self?.incarnation).not.toBe(first)
+  })
+
+  it('takes its own former key over without waiting for its end', async () => {
+    const { runtime, open, done } = newWorld()
+    const { store, faults } = await open()
+    const { session, heard } = newSession(runtime, store, 'a')
+    await done(session.start())
+    faults.isolate()
+    await runtime.advanceAndSettle(TTL)
+    // The server counts from the last renewal that reached it; ours is over a little earlier.
+    faults.heal()
+    await runtime.advanceAndSettle(500)
+    expect(heard.filter((line) => line === 'registered')).toHaveLength(2)
+  })
+
+  it('the lease is not safe when the clock jumps past it, before any timer has fired', async () => {
+    const { runtime, open, done } = newWorld()
+    const { session } = newSession(runtime, (await open()).store, 'a')
+    await done(session.start())
+    runtime.nowMs += TTL + 1
+    expect(session.leaseIsSafe()).toBe(false)
+  })
+
+  it('ends itself when somebody removed its record', async () => {
+    const { runtime, open, done } = newWorld()
+    const { store } = await open()
+    const { session, heard } = newSession(runtime, store, 'a')
+    await done(session.start())
+    await done((await open()).store.delete(keys.node('a')))
+    session.recordSeen(undefined)
+    expect(session.self).toBeDefined()
+    await runtime.advanceAndSettle(1_000)
+    expect(heard[1]).toMatch(/removed/)
+    expect(heard.at(-1)).toBe('registered')
+  })
+
+  it('keeps out when it left by its own decision, until it comes back', async () => {
+    const { runtime, open, done } = newWorld()
+    const { store } = await open()
+    const { session, heard } = newSession(runtime, store, 'a')
+    await done(session.start())
+    session.leave('isolated')
+    await runtime.advanceAndSettle(5_000)
+    expect(await done(store.get(keys.node('a')))).toBeUndefined()
+    expect(heard).toEqual(['registered', 'lost: isolated'])
+    session.rejoin()
+    await runtime.advanceAndSettle(100)
+    expect(heard.at(-1)).toBe('registered')
+  })
+
+  it('writes what it has to say of itself again when it changed, and keeps its guard valid', async () => {
+    const { runtime, open, done } = newWorld()
+    const { store } = await open()
+    const mine = { ...record('a') }
+    const { session } = newSession(runtime, store, 'a', mine)
+    await done(session.start())
+    Object.assign(mine, { draining: true })
+    session.update()
+    await runtime.settle()
+    const entry = await done(store.get(keys.node('a')))
+    expect(entry?.value).toContain('"draining":true')
+    expect(session.guard).toEqual({ key: keys.node('a'), version: entry?.version })
+  })
+})
+
+async function newCandidate(world: ReturnType<typeof newWorld>, name: string) {
+  const { store, faults } = await world.open()
+  const session: Session = await world.done(store.openSession({ ttlMs: TTL }))
+  const heard: string[] = []
+  const leaderships: Leadership[] = []
+  const candidacy = new Candidacy({
+    runtime: world.runtime,
+    store,
+    key: keys.leader,
+    value: () => name,
+    onElected: (leadership) => {
+      leaderships.push(leadership)
+      heard.push('elected')
+    },
+    onDeposed: () => heard.push('deposed'),
+    onError: (error) => heard.push(String(error)),
+  })
+  onTestFinished(async () => {
+    const over = candidacy.withdraw()
+    await world.runtime.advanceAndSettle(2_000)
+    await over
+  })
+  candidacy.stand(session)
+  await world.runtime.settle()
+  return { store, faults, session, candidacy, heard, leaderships }
+}
+
+describe('candidacy', () => {
+  it('one leads; when it steps down another does, under a higher term', async () => {
+    const world = newWorld()
+    const a = await newCandidate(world, 'a')
+    const b = await newCandidate(world, 'b')
+    expect([a.heard, b.heard]).toEqual([['elected'], []])
+    await world.done(a.candidacy.stepDown())
+    await world.runtime.advanceAndSettle(500)
+    expect([a.heard, b.heard]).toEqual([['elected', 'deposed'], ['elected']])
+    expect(b.leaderships[0]?.token).toBeGreaterThan(a.leaderships[0]?.token ?? 0)
+  })
+
+  it('stands again after it stepped down, for when the other goes', async () => {
+    const world = newWorld()
+    const a = await newCandidate(world, 'a')
+    const b = await newCandidate(world, 'b')
+    await world.done(a.candidacy.stepDown())
+    await world.runtime.advanceAndSettle(3_000)
+    await world.done(b.candidacy.withdraw())
+    await world.runtime.advanceAndSettle(3_000)
+    expect(a.heard).toEqual(['elected', 'deposed', 'elected'])
+  })
+
+  it('is deposed when its key was deleted by somebody else', async () => {
+    const world = newWorld()
+    const a = await newCandidate(world, 'a')
+    await world.done(a.store.delete(keys.leader))
+    a.candidacy.keySeen(undefined)
+    await world.runtime.advanceAndSettle(4_000)
+    expect(a.heard).toEqual(['elected', 'deposed', 'elected'])
+  })
+})
+
+interface NewLeaderOptions {
+  deathsAfterMs?: number
+  placeAfterMs?: number
+  epochFloor?: number
+  shardCount?: number
+}
+
+async function newLeader(world: ReturnType<typeof newWorld>, options: NewLeaderOptions = {}) {
+  const candidate = await newCandidate(world, 'l')
+  const errors: unknown[] = []
+  const written: PlacementDocument[] = []
+  let superseded = 0
+  const failovers: [number, string[]][] = []
+  const leader = new Leader({
+    runtime: world.runtime,
+    store: candidate.store,
+    keys,
+    shardCount: options.shardCount ?? 8,
+    placement: { ...planDefaults, maxMovingShare: 0.25 },
+    driver: new HandoffDriver({ timeoutMs: 10_000, restMs: 1_000 }),
+    reconcileMs: 60_000,
+    patience: () => ({ deathsAfterMs: options.deathsAfterMs ?? 0, placeAfterMs: options.placeAfterMs ?? 0 }),
+    epochFloor: () => options.epochFloor ?? 0,
+    onWritten: (document) => written.push(document),
+    onFailover: (units, nodes) => failovers.push([units, [...nodes]]),
+    onSuperseded: () => superseded++,
+    onError: (error) => errors.push(error),
+  })
+  onTestFinished(() => leader.close())
+  const leadership = candidate.leaderships[0]
+  if (leadership === undefined) throw new Error('not elected')
+  const { store } = candidate
+  const join = async (nodeId: string, more: Partial<NodeRecord> = {}): Promise<Owner> => {
+    const owner = { nodeId, processId: `p-${nodeId}`, incarnation: `s-${nodeId}`, ...more }
+    await world.done(store.put(keys.node(nodeId), encodeNodeRecord({ ...record(nodeId), ...owner, ...more })))
+    leader.trigger()
+    await world.runtime.settle()
+    return owner
+  }
+  const document = async (): Promise<PlacementDocument> => {
+    const entry = await world.done(store.get(keys.placementOf('k')))
+    if (entry === undefined) throw new Error('there is no document')
+    return parsePlacement(entry.key, entry.value)
+  }
+  return { ...candidate, leader, leadership, written, errors, failovers, join, document, superseded: () => superseded }
+}
+
+function owners(document: PlacementDocument): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { owner } of document.shards) counts[owner?.nodeId ?? '-'] = (counts[owner?.nodeId ?? '-'] ?? 0) + 1
+  return counts
+}
+
+describe('the leader', () => {
+  it('places a new kind on the first node, with one write', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document, written } = await newLeader(world)
+    await join('a')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    expect(owners(await document())).toEqual({ a: 8 })
+    expect(written.map((each) => each.revision)).toEqual([1])
+  })
+
+  it('moves by handoff, no more at a time than it may, and completes what the owner released', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document } = await newLeader(world)
+    const a = await join('a')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    await join('b')
+    let moving = (await document()).shards.flatMap((entry, shard) => (entry.move === undefined ? [] : [{ shard, entry }]))
+    expect(moving).toHaveLength(2)
+    expect(owners(await document())).toEqual({ a: 8 })
+    for (let round = 0; round < 6; round++) {
+      for (const { shard, entry } of moving) leader.released(a, { kind: 'k', shard, pin: undefined }, entry.move?.handoffId ?? '', entry.epoch)
+      await world.runtime.settle()
+      moving = (await document()).shards.flatMap((entry, shard) => (entry.move === undefined ? [] : [{ shard, entry }]))
+    }
+    expect(owners(await document())).toEqual({ a: 4, b: 4 })
+  })
+
+  it('gives what a dead node had to the others, with one write', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document, store, written, failovers } = await newLeader(world)
+    await join('a')
+    await join('b')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    expect(owners(await document())).toEqual({ a: 4, b: 4 })
+    const before = written.length
+    await world.done(store.delete(keys.node('b')))
+    leader.trigger()
+    await world.runtime.settle()
+    expect(owners(await document())).toEqual({ a: 8 })
+    expect(written.length - before).toBe(1)
+    expect(failovers).toEqual([[4, ['b']]])
+  })
+
+  it('declares nobody dead before it may, and does so then without being asked', async () => {
+    const world = newWorld()
+    const options: NewLeaderOptions = {}
+    const { leader, leadership, join, document, store } = await newLeader(world, options)
+    await join('a')
+    await join('b')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    options.deathsAfterMs = world.runtime.leaseMs() + 2_000
+    await world.done(store.delete(keys.node('b')))
+    leader.trigger()
+    await world.runtime.advanceAndSettle(1_900)
+    expect(owners(await document())).toEqual({ a: 4, b: 4 })
+    await world.runtime.advanceAndSettle(200)
+    expect(owners(await document())).toEqual({ a: 8 })
+  })
+
+  it('reinstates a process that came back under another session, also while nobody may be declared dead', async () => {
+    const world = newWorld()
+    const options: NewLeaderOptions = {}
+    const { leader, leadership, join, document } = await newLeader(world, options)
+    await join('a')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    const before = await document()
+    options.deathsAfterMs = world.runtime.leaseMs() + 60_000
+    await join('a', { incarnation: 's-again' })
+    const after = await document()
+    expect(after.shards.every((entry, shard) => entry.owner?.incarnation === 's-again' && entry.after <= (before.shards[shard]?.epoch ?? 0))).toBe(true)
+  })
+
+  it('writes nothing after another was elected, though it has not heard of it', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document, store, superseded } = await newLeader(world)
+    await join('a')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    await world.done(store.delete(keys.leader))
+    const before = await document()
+    await join('b')
+    expect((await document()).revision).toBe(before.revision)
+    expect(superseded()).toBe(1)
+  })
+
+  it('places nothing in a store that was reborn before old leases are over, and then above the old epochs', async () => {
+    const world = newWorld()
+    const options: NewLeaderOptions = { epochFloor: 500 }
+    const { leader, leadership, join, document } = await newLeader(world, options)
+    options.placeAfterMs = world.runtime.leaseMs() + 1_000
+    await join('a')
+    leader.lead(leadership)
+    await world.runtime.advanceAndSettle(900)
+    await expect(document()).rejects.toThrow()
+    await world.runtime.advanceAndSettle(200)
+    expect((await document()).shards.every((entry) => entry.epoch > 500)).toBe(true)
+  })
+
+  it('finds out by reading whether a write of unknown outcome was applied', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document, faults, errors } = await newLeader(world)
+    await join('a')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    await join('b', {})
+    const before = await document()
+    // Requests are carried out, answers are lost: the write applies and times out.
+    await world.done(world.open().then(({ store }) => store.delete(keys.node('b'))))
+    faults.isolate('answers')
+    leader.trigger()
+    await world.runtime.advanceAndSettle(1_500)
+    faults.heal()
+    await world.runtime.advanceAndSettle(3_000)
+    const after = await document()
+    expect(errors.length).toBeGreaterThan(0)
+    expect(owners(after)).toEqual({ a: 8 })
+    expect(after.revision).toBeGreaterThanOrEqual(before.revision)
+  })
+
+  it('leaves a document that it can not read alone, and goes on with the other kinds', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document, store, errors } = await newLeader(world)
+    await world.done(store.put(keys.placementOf('broken'), '{"v":99}'))
+    await join('a', { kinds: ['k', 'broken'] })
+    leader.lead(leadership)
+    await world.runtime.settle()
+    expect(owners(await document())).toEqual({ a: 8 })
+    expect((await world.done(store.get(keys.placementOf('broken'))))?.value).toBe('{"v":99}')
+    expect(errors.length).toBeGreaterThan(0)
+  })
+
+  it('serves a request, refuses one with its reason, and keeps one that may still pass', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document } = await newLeader(world)
+    await join('a')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    const settled: unknown[] = []
+    leader.request({
+      kind: 'k',
+      change: () => {
+        throw new Error('no such node')
+      },
+      settle: (error) => settled.push((error as Error | undefined)?.message),
+      untilMs: world.runtime.nowMs + 1_000,
+    })
+    leader.request({ kind: 'nowhere', change: () => undefined, settle: (error) => settled.push((error as Error).message), untilMs: 0 })
+    const b = await join('b')
+    const id = 'x'
+    leader.request({
+      kind: 'k',
+      change: () => ({ type: 'pin', id, handoffId: 'h', target: b }),
+      settle: (error) => settled.push(error),
+      untilMs: world.runtime.nowMs + 60_000,
+    })
+    await world.runtime.advanceAndSettle(500)
+    expect(settled.slice(0, 2)).toEqual(expect.arrayContaining(['no such node', expect.stringContaining('nowhere')]))
+    expect([...(await document()).pins.keys()].length + settled.length).toBeGreaterThanOrEqual(2)
+  })
+})
+
+describe('a watched prefix', () => {
+  it('tells of every change, and of what a watch missed after the next look', async () => {
+    const world = newWorld()
+    const { store } = await world.open()
+    const told: string[] = []
+    let deaf = false
+    const watched = new WatchedPrefix({
+      runtime: world.runtime,
+      store: {
+        list: (prefix) => store.list(prefix),
+        watch: (prefix, listener) => store.watch(prefix, (event) => (deaf ? undefined : listener(event))),
+      },
+      prefix: 'p/',
+      reconcileMs: 5_000,
+      onChange: (changed) => told.push(...[...changed].map(([key, entry]) => `${key}=${entry?.value ?? '-'}`)),
+      onError: (error) => told.push(String(error)),
+    })
+    onTestFinished(() => watched.close())
+    await world.done(watched.start())
+    await world.done(store.put('p/a', '1'))
+    await world.done(store.delete('p/a'))
+    expect(told).toEqual(['p/a=1', 'p/a=-'])
+    deaf = true
+    await world.done(store.put('p/b', '2'))
+    await world.runtime.advanceAndSettle(5_100)
+    expect(told.slice(2)).toEqual(['p/b=2'])
+  })
+})
