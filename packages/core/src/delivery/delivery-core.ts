@@ -54,9 +54,15 @@ export class DeliveryCore {
 
   /** The monotonic time, read once for each turn of the event loop that sends or receives. */
   now(): number {
-    if (this.#nowMs < 0) this.#nowMs = this.runtime.monotonicMs()
+    if (this.#nowMs < 0) {
+      this.#nowMs = this.runtime.monotonicMs()
+      // Also in a turn that flushes nothing, such as one with local messages only: the next turn must not count its deadlines from this one's time.
+      this.runtime.endOfTurn(this.#forget)
+    }
     return this.#nowMs
   }
+
+  readonly #forget = (): void => this.forgetNow()
 
   /** A turn of the event loop has ended, or an event of the outside begins. */
   forgetNow(): void {
