@@ -126,6 +126,8 @@ export class Tenure {
     this.#state = 'active'
     this.isSuspended = false
     this.#closing.clear()
+    // A pin that was dropped raised this epoch above its own: the actor is the shard's again. One that still stands counts by the view.
+    this.#split.clear()
     this.release()
     this.#host.changed(this)
   }
