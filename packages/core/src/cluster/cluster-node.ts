@@ -425,7 +425,7 @@ export class ClusterNode {
     if (changed.has(ownKey)) this.session.recordSeen(changed.get(ownKey))
     const joinedProcesses = new Set(joined.map((node) => node.processId))
     for (const node of left) {
-      if (node.processId !== this.local.processId && !joinedProcesses.has(node.processId)) this.#processGone(node)
+      if (node.processId !== this.local.processId && !joinedProcesses.has(node.processId)) this.#processLeft(node)
       this.events.emit('node-left', { nodeId: node.nodeId, processId: node.processId, incarnation: node.incarnation })
     }
     for (const node of joined) {
@@ -436,10 +436,14 @@ export class ClusterNode {
     this.waiters.check()
   }
 
-  #processGone(node: NodeRecord): void {
+  /**
+   * Its session is over, by the store. While it is still connected its link is left alone: it may only have been cut off from the store, and come back as
+   * the same process; its streams follow the placement in any case.
+   */
+  #processLeft(node: NodeRecord): void {
     this.peers.left(node)
-    this.endpoint.peerGone(node.processId)
     this.rpc.peerGone(node.processId)
+    if (!this.peers.isUp(node.nodeId, node.processId)) this.endpoint.peerGone(node.processId)
   }
 
   #placementChanged(changed: ReadonlyMap<string, Entry | undefined>): void {
@@ -525,6 +529,7 @@ export class ClusterNode {
 
   #peerDown(peer: PeerId, reason: Error): void {
     if (!this.peers.down(peer)) return
+    if (this.membership.processOf(peer.nodeId)?.processId !== peer.processId) this.endpoint.peerGone(peer.processId)
     this.events.emit('peer-down', { nodeId: peer.nodeId, reason: reason.message })
     this.health.update()
   }

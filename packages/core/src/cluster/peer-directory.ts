@@ -50,8 +50,9 @@ export class PeerDirectory {
     return this.#up.delete(peer.nodeId)
   }
 
-  isUp(nodeId: string): boolean {
-    return this.#up.has(nodeId)
+  isUp(nodeId: string, processId?: string): boolean {
+    const up = this.#up.get(nodeId)
+    return up !== undefined && (processId === undefined || up === processId)
   }
 
   get upCount(): number {

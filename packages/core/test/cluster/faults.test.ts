@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest'
+import { defineActor } from '../../src/actor/definition.ts'
+import { MemoryCluster, TTL_MS } from '../support/memory-cluster.ts'
+
+const spec = {
+  state: () => ({ value: 0 }),
+  messages: {
+    add(ctx: { state: { value: number } }, by: number) {
+      ctx.state.value += by
+      return ctx.state.value
+    },
+    read(ctx: { state: { value: number } }) {
+      return ctx.state.value
+    },
+  },
+}
+const Counter = defineActor('counter', spec)
+const Available = defineActor('available', { ...spec, onStoreLoss: 'continue' })
+
+const started: string[] = []
+const Remembered = defineActor('remembered', {
+  onStart(ctx) {
+    started.push(ctx.self.id)
+  },
+  messages: { ping: () => 'pong' },
+})
+
+const ids = Array.from({ length: 20 }, (_, i) => `c-${i}`)
+
+describe('a session that is lost', () => {
+  it('suspends every actor, and they go on with their state when nobody owned them in between', async () => {
+    const cluster = new MemoryCluster([Counter])
+    const a = await cluster.start('a')
+    await cluster.settled(Promise.all(ids.map((id) => a.ref(Counter, id).ask('add', 3))))
+    const events: string[] = []
+    for (const name of ['suspended', 'resumed', 'discarded', 'store-lost', 'store-regained'] as const) a.events.on(name, () => events.push(name))
+    cluster.nodes.get('a')?.storeFaults.isolate()
+    await cluster.pass(TTL_MS + 100)
+    expect(events).toContain('suspended')
+    expect((await cluster.settled(a.health())).status).toBe('suspended')
+    const waiting = a.ref(Counter, 'c-1').ask('add', 1)
+    let answered = false
+    void waiting.then(() => {
+      answered = true
+    })
+    await cluster.pass(1_000)
+    expect(answered).toBe(false)
+    cluster.nodes.get('a')?.storeFaults.heal()
+    expect(await cluster.settled(waiting)).toBe(4)
+    expect(await cluster.settled(Promise.all(ids.slice(2).map((id) => a.ref(Counter, id).ask('read'))))).toEqual(ids.slice(2).map(() => 3))
+    expect(events).toEqual(['store-lost', 'suspended', 'store-regained', 'resumed'])
+    await cluster.pass(2_000)
+    expect((await cluster.settled(a.health())).status).toBe('ok')
+  })
+
+  it('costs the state of what another node owned in between', async () => {
+    const cluster = new MemoryCluster([Counter])
+    const a = await cluster.start('a')
+    const b = await cluster.start('b')
+    await cluster.until(async () => (await cluster.units(a))['b'] === 8)
+    await cluster.settled(Promise.all(ids.map((id) => a.ref(Counter, id).ask('add', 3))))
+    const onB: string[] = []
+    for (const id of ids) if ((await a.manager.whereIs(Counter, id)).nodeId === 'b') onB.push(id)
+    cluster.nodes.get('b')?.storeFaults.isolate()
+    await cluster.until(async () => (await cluster.units(a))['b'] === undefined)
+    expect(await cluster.settled(Promise.all(onB.map((id) => a.ref(Counter, id).ask('add', 1))))).toEqual(onB.map(() => 1))
+    cluster.nodes.get('b')?.storeFaults.heal()
+    await cluster.until(async () => (await cluster.units(a))['b'] === 8, 30_000)
+    expect(await cluster.settled(Promise.all(onB.map((id) => b.ref(Counter, id).ask('read'))))).toEqual(onB.map(() => 1))
+  })
+
+  it('leaves a kind that says onStoreLoss: continue running', async () => {
+    const cluster = new MemoryCluster([Counter, Available])
+    const a = await cluster.start('a')
+    await cluster.settled(a.ref(Available, 'x').ask('add', 3))
+    cluster.nodes.get('a')?.storeFaults.isolate()
+    await cluster.pass(TTL_MS + 500)
+    expect(await cluster.settled(a.ref(Available, 'x').ask('add', 1), 500)).toBe(4)
+    cluster.nodes.get('a')?.storeFaults.heal()
+    await cluster.pass(5_000)
+    expect(await cluster.settled(a.ref(Available, 'x').ask('add', 1), 500)).toBe(5)
+  })
+
+  it('an actor runs no turn after its lease, though no timer has said so yet', async () => {
+    const cluster = new MemoryCluster([Counter])
+    const a = await cluster.start('a')
+    await cluster.settled(a.ref(Counter, 'x').ask('add', 1))
+    let answered = false
+    cluster.runtime.nowMs += TTL_MS + 1
+    void a.ref(Counter, 'x').ask('add', 1).then(
+      () => {
+        answered = true
+      },
+      () => {},
+    )
+    cluster.runtime.flush()
+    await Promise.resolve()
+    expect(answered).toBe(false)
+    await cluster.until(() => answered)
+    expect(await cluster.settled(a.ref(Counter, 'x').ask('read'))).toBe(2)
+  })
+})
+
+describe('an outage of the store', () => {
+  it('kills nobody: afterwards every node goes on with its state', async () => {
+    const cluster = new MemoryCluster([Counter])
+    const a = await cluster.start('a')
+    const b = await cluster.start('b')
+    await cluster.until(async () => (await cluster.units(a))['b'] === 8)
+    await cluster.settled(Promise.all(ids.map((id) => a.ref(Counter, id).ask('add', 3))))
+    cluster.database.faults.isolate('both')
+    await cluster.pass(3 * TTL_MS)
+    cluster.database.faults.heal()
+    await cluster.pass(2 * TTL_MS)
+    expect(await cluster.settled(Promise.all(ids.map((id) => b.ref(Counter, id).ask('read'))))).toEqual(ids.map(() => 3))
+    expect(a.metrics().failovers.units + b.metrics().failovers.units).toBe(0)
+  })
+
+  it('routing goes on from what is cached, as long as leases last', async () => {
+    const cluster = new MemoryCluster([Counter])
+    const a = await cluster.start('a')
+    const b = await cluster.start('b')
+    await cluster.until(async () => (await cluster.units(a))['b'] === 8)
+    cluster.database.faults.isolate('both')
+    await cluster.pass(500)
+    expect(await cluster.settled(Promise.all(ids.map((id) => b.ref(Counter, id).ask('add', 1))), 1_000)).toHaveLength(ids.length)
+    cluster.database.faults.heal()
+    await cluster.pass(1_000)
+  })
+})
+
+describe('a node that reaches the store but none of its peers', () => {
+  it('leaves, so that its shards move to where they can be reached, and comes back when it is reached again', async () => {
+    const cluster = new MemoryCluster([Counter], { isolationMs: TTL_MS })
+    const a = await cluster.start('a')
+    await cluster.start('b')
+    const c = await cluster.start('c')
+    await cluster.until(async () => Object.values(await cluster.units(a)).every((units) => units >= 5))
+    cluster.network.cut('a', 'c')
+    cluster.network.cut('b', 'c')
+    await cluster.until(async () => (await cluster.units(a))['c'] === undefined, 4 * TTL_MS)
+    expect((await cluster.settled(c.health())).problems.join()).toMatch(/keeps out of the cluster/)
+    expect(await cluster.settled(Promise.all(ids.map((id) => a.ref(Counter, id).ask('add', 1))))).toHaveLength(ids.length)
+    cluster.network.restore('a', 'c')
+    cluster.network.restore('b', 'c')
+    await cluster.until(async () => ((await cluster.units(a))['c'] ?? 0) >= 5, 60_000)
+  })
+})
+
+describe('remembered actors', () => {
+  it('are started when they are registered, and again after the failure of their node', async () => {
+    started.length = 0
+    const cluster = new MemoryCluster([Remembered])
+    const a = await cluster.start('a')
+    await cluster.start('b')
+    await cluster.until(async () => (await cluster.units(a))['b'] === 8)
+    await cluster.settled(Promise.all(ids.map((id) => a.register(Remembered, id))))
+    await cluster.pass(100)
+    expect([...started].sort()).toEqual([...ids].sort())
+    const onB: string[] = []
+    for (const id of ids) if ((await a.manager.whereIs(Remembered, id)).nodeId === 'b') onB.push(id)
+    started.length = 0
+    cluster.crash('b')
+    await cluster.until(async () => (await cluster.units(a))['b'] === undefined)
+    await cluster.pass(500)
+    expect([...started].sort()).toEqual([...onB].sort())
+  })
+
+  it('are forgotten when they are unregistered', async () => {
+    started.length = 0
+    const cluster = new MemoryCluster([Remembered])
+    const a = await cluster.start('a')
+    await cluster.settled(a.register(Remembered, 'x'))
+    await cluster.settled(a.unregister(Remembered, 'x'))
+    await cluster.settled(a.stop(), 30_000)
+    started.length = 0
+    cluster.nodes.clear()
+    await cluster.start('a2')
+    await cluster.pass(1_000)
+    expect(started).toEqual([])
+  })
+
+  it('are there again after the whole cluster was stopped and started', async () => {
+    const cluster = new MemoryCluster([Remembered])
+    const a = await cluster.start('a')
+    await cluster.settled(a.register(Remembered, 'x'))
+    await cluster.settled(a.stop(), 30_000)
+    started.length = 0
+    cluster.nodes.clear()
+    await cluster.start('a2')
+    await cluster.pass(1_000)
+    expect(started).toEqual(['x'])
+  })
+})
