@@ -835,6 +835,10 @@ export class DeliveryEndpoint implements MessagingHandler {
     return this.#core.options
   }
 
+  debug(): unknown { // DEBUG
+    return JSON.stringify({ parked: this.#inbound.parkedStreams, waiting: this.#outbound.waiting.size, streams: [...this.#outbound.streams()].filter((s) => !s.isIdle).map((s) => `${s.id} e${s.epoch} peer ${s.peer?.id.nodeId} cursor ${s.cursor?.id} head ${s.head?.id} local ${s.head?.local?.state} stashed ${s.head?.isStashed} sent ${s.head?.sentEpoch} returned ${s.returned?.length} q${s.queuedAt !== undefined} w${s.isWaiting}`), peers: [...this.#peers.values()].map((p) => `${p.id.nodeId} open ${p.link.isOpen} up ${p.link.isUp} ${p.link.localId}/${p.link.remoteId} buf ${p.link.bufferedBytes} credit ${p.hasCredit} queue ${p.queue.length} full ${p.isTransportFull} unrec ${p.link.hasUnreceipted} due ${p.link.dueMs}`) }, null, 1)
+  } // DEBUG
+
   /** Ends everything outstanding with `shutdown`. Idempotent. The transport is the caller's to stop. */
   close(): void {
     const core = this.#core

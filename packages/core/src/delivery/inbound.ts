@@ -203,7 +203,9 @@ export class Inbound {
 
   #forgetParked(stream: InStream): void {
     const streams = this.#parked.get(stream.source)
-    streams?.delete(streamKey(stream.kind, stream.id, stream.path))
+    const key = streamKey(stream.kind, stream.id, stream.path)
+    // A stream of a link that was lost may still be asked to go on; its successor is not to be forgotten for it.
+    if (streams?.get(key) === stream) streams.delete(key)
     if (streams?.size === 0) this.#parked.delete(stream.source)
   }
 

@@ -121,6 +121,12 @@ export class LocalDelivery implements LocalHost {
     return entry
   }
 
+  renumberBehind(entry: OutEntry): void {
+    for (let behind = entry.stream.head; behind !== undefined; behind = behind.next) {
+      if (!behind.isExposed && behind !== entry) this.core.outbox.renumber(behind)
+    }
+  }
+
   takeBack(message: LocalMessage): void {
     message.handOver()
     if (this.core.isClosed) {
@@ -129,12 +135,7 @@ export class LocalDelivery implements LocalHost {
     }
     message.tenure.close(message.id)
     const stream = this.#outbound.open(message)
-    if (message.isFromOutbox && message.entry !== undefined) {
-      const { entry } = message
-      entry.local = undefined
-      entry.waiter = message.waiter
-      if (stream.cursor === undefined || entry.id < stream.cursor.id) stream.cursor = entry
-    } else if (stream.returned === undefined) stream.returned = [message]
+    if (stream.returned === undefined) stream.returned = [message]
     else stream.returned.push(message)
     this.#schedule(stream)
   }
@@ -156,28 +157,31 @@ export class LocalDelivery implements LocalHost {
     for (let entry = stream.cursor; entry !== undefined; entry = entry.next) if (!entry.isExposed && entry.local === undefined) unsent.push(entry)
     const { peer } = stream
     for (const entry of unsent) stream.remove(entry)
-    const first = stream.cursor
     for (const message of returned) {
-      const isKnown = message.entry !== undefined
       const entry = message.entry ?? this.#entryOf(stream, message)
       entry.local = undefined
-      if (!isKnown) this.core.outbox.add(entry)
-      else if (!entry.isExposed) this.core.outbox.renumber(entry)
       entry.waiter = message.waiter
-      this.#startClocks(entry, message)
-      stream.append(entry)
-      stream.cursor ??= entry
-      if (peer !== undefined) {
-        peer.outCount++
-        peer.outBytes += entry.cost
+      if (message.isFromOutbox) {
+        // What was transmitted once keeps its id and its place: it is older than all that never was.
+        if (entry.isExposed) continue
+        stream.remove(entry)
+      } else {
+        this.#startClocks(entry, message)
+        if (peer !== undefined) {
+          peer.outCount++
+          peer.outBytes += entry.cost
+        }
       }
+      if (message.entry === undefined) this.core.outbox.add(entry)
+      else if (!entry.isExposed) this.core.outbox.renumber(entry)
+      stream.append(entry)
     }
     for (const entry of unsent) {
       this.core.outbox.renumber(entry)
       stream.append(entry)
-      stream.cursor ??= entry
     }
-    if (first !== undefined) stream.cursor = first
+    // The peer has none of these; what was sent to it and is not in a mailbox here stays sent.
+    stream.cursor = firstUnsent(stream)
   }
 
   #entryOf(stream: OutStream, message: LocalMessage): OutEntry {
@@ -206,6 +210,12 @@ export class LocalDelivery implements LocalHost {
     message.state = 'queued'
     message.refused(reason)
   }
+}
+
+function firstUnsent(stream: OutStream): OutEntry | undefined {
+  let entry = stream.head
+  while (entry !== undefined && (entry.frame !== undefined || entry.local !== undefined)) entry = entry.next
+  return entry
 }
 
 /** The sender's address may be a live view onto its actor. */

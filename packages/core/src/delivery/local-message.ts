@@ -18,6 +18,8 @@ export interface LocalHost {
   readonly core: DeliveryCore
   /** Gives the message an id, and an entry in the outbox that holds the floor until it has ended. */
   expose(message: LocalMessage): OutEntry
+  /** What waits behind it gets larger ids, as its own has been recorded. */
+  renumberBehind(entry: OutEntry): void
   /** It did not run: it goes to the outbox, in order. */
   takeBack(message: LocalMessage): void
   /** Its entry, if any, is finished. */
@@ -198,6 +200,7 @@ export class LocalMessage extends Deadline implements Message {
       // Recorded under its id: if the state is shipped from here, the message must not run again there.
       const entry = this.entry ?? this.#host.expose(this)
       entry.isExposed = true
+      this.#host.renumberBehind(entry)
       const cell = this.tenure.records.open(core.self, this.id, this.path)
       if (entry.id > cell.last) cell.last = entry.id
       const outcome = this.#encode(held)

@@ -29,8 +29,8 @@ export class OutStream implements ActorAddress {
   slot = 0
   /** The epoch that the link was told last. */
   slotEpoch = -1
-  /** Waiting in a queue of its peer. */
-  isQueued = false
+  /** The peer in whose queue it waits. */
+  queuedAt: Peer | undefined = undefined
   /** In the endpoint's set of streams that wait for something other than a link: a tenure, an owner, the gate. */
   isWaiting = false
 

@@ -313,7 +313,7 @@ export class Outbound {
     if (peer.queue.length === 0 || !peer.isWritable) return
     const queue = peer.queue
     peer.queue = []
-    for (const stream of queue) stream.isQueued = false
+    for (const stream of queue) if (stream.queuedAt === peer) stream.queuedAt = undefined
     for (let i = 0; i < queue.length; i++) {
       const stream = queue[i] as OutStream
       if (stream.peer !== peer || stream.isIdle) continue

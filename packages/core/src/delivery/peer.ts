@@ -128,8 +128,8 @@ export class Peer {
   }
 
   enqueue(stream: OutStream): void {
-    if (stream.isQueued) return
-    stream.isQueued = true
+    if (stream.queuedAt === this) return
+    stream.queuedAt = this
     this.queue.push(stream)
   }
 
