@@ -204,6 +204,8 @@ function resolveDefinition(kind: string, spec: AnySpec): ResolvedDefinition {
 }
 
 const MAX_KIND_LENGTH = 64
+/** More than memory holds, and still an integer that needs no boxing: it is compared for each message. */
+const UNBOUNDED = 2 ** 31 - 1
 
 /** Kinds are part of store keys, of addresses in logs and of envelopes. */
 function checkKind(kind: string): void {
@@ -240,7 +242,7 @@ function resolveMailbox(
     'reject',
     'unbounded',
   ])
-  const limit = overflow === 'unbounded' ? Number.MAX_SAFE_INTEGER : (given?.limit ?? 100_000)
+  const limit = overflow === 'unbounded' ? UNBOUNDED : (given?.limit ?? 100_000)
   if (!Number.isInteger(limit) || limit < 1) {
     throw new ConfigError(`mailbox.limit of '${kind}' is ${limit}; it must be a whole number, 1 or more (policy: 'unbounded' for none)`)
   }

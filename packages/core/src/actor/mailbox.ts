@@ -76,8 +76,9 @@ export class Mailbox {
   }
 }
 
+/** Not filled: no slot is read before it was written, and filling is what a growing mailbox would spend its time on. */
 function newSlots(entries: number): unknown[] {
-  return new Array(entries * STRIDE).fill(undefined)
+  return new Array(entries * STRIDE)
 }
 
 /** Empty mailboxes for the next actor that gets a message, grown ones included (bursts then need no growing). Bounded in entries. */

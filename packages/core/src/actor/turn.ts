@@ -44,6 +44,8 @@ export function runCell(cell: Cell): number {
     const { activation } = cell
     if (activation === undefined) {
       activate(cell)
+      // It takes its share of the quantum, but no message was handled.
+      host.counters.turns--
     } else {
       cell.flags &= ~START
       if (!isEmpty) runNext(cell, activation, mailbox.head())
