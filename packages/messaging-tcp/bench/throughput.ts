@@ -83,7 +83,8 @@ async function main(runs: number): Promise<void> {
     for (let left = frameBytes * frames; left > 0; ) {
       const bytes = Math.min(left, SLAB_BYTES)
       left -= bytes
-      if (!socket.write(bytes === SLAB_BYTES ? slab : slab.subarray(0, bytes))) await new Promise((resolve) => socket.once('drain', resolve))
+      if (!socket.write(bytes === SLAB_BYTES ? slab : slab.subarray(0, bytes)))
+        await new Promise((resolve) => socket.once('drain', resolve))
     }
   }
   const measure = async (plan: Plan, send: (plan: Plan) => Promise<void>): Promise<number> => {

@@ -104,7 +104,8 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Every connection is reset after up to `mostBytes` more bytes: in the middle of a frame, most likely. */
   breakMidway(mostBytes: number): void {
-    for (const { pipes } of this.#proxied) pipes[this.random.pick(['toTarget', 'toClient'])].breakAfter(this.random.whole(1, mostBytes))
+    for (const { pipes } of this.#proxied)
+      pipes[this.random.pick<Way>(['toTarget', 'toClient'])].breakAfter(this.random.whole(1, mostBytes))
   }
 
   /** Bytes of our own on every connection, between those that pass: garbage, unless it is well made. */

@@ -92,7 +92,13 @@ export class Pipe {
     }
     if (this.#queuedBytes >= MAX_QUEUED_BYTES) this.#from.pause()
     else if (this.#from.isPaused()) this.#from.resume()
-    if (this.#ended && this.#queue.length === 0 && !this.#faults.held) this.#to.end(this.#cutter?.rest())
+    if (this.#ended && this.#queue.length === 0 && !this.#faults.held) this.#end()
+  }
+
+  #end(): void {
+    const rest = this.#cutter?.rest()
+    if (rest === undefined || rest.byteLength === 0) this.#to.end()
+    else this.#to.end(rest)
   }
 
   #received(chunk: Uint8Array): void {
