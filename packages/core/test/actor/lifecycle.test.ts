@@ -538,3 +538,56 @@ test('impossible definitions are refused, naming the option and what would be ri
   expect(() => defineActor('a', { messages, supervision: 'never' as 'stop' })).toThrow(/resume, restart, stop, escalate/)
   expect(() => defineActor('a', { messages: { x: 1 as never } })).toThrow(/messages.x of 'a' is number/)
 })
+
+test('the parent waits for the asynchronous onStop of its children', async () => {
+  await using t = openSystem()
+  const gate = latch()
+  const events: string[] = []
+  const Child = defineActor('child', {
+    async onStop() {
+      await gate.promise
+      events.push('child')
+    },
+    messages: {},
+  })
+  const Parent = defineActor('parent', {
+    onStart: (ctx) => void ctx.spawn(Child, 'kid'),
+    onStop: () => void events.push('parent'),
+    messages: {},
+  })
+  const parent = t.system.spawn(Parent, 'p')
+  await t.runtime.settle()
+  const stopped = t.system.stop(parent)
+  await t.runtime.settle()
+  expect(events).toEqual([])
+  gate.open()
+  await outcome(t.runtime, stopped)
+  expect(events).toEqual(['child', 'parent'])
+})
+
+test('the late end of an abandoned turn does not let turns of its successor overlap', async () => {
+  await using t = openSystem()
+  const gates = [latch(), latch(), latch()]
+  const events: string[] = []
+  const Slow = defineActor('slow', {
+    turnTimeoutMs: 100,
+    messages: {
+      async work(_ctx, n: number) {
+        events.push(`begin ${n}`)
+        await gates[n]?.promise
+        events.push(`end ${n}`)
+      },
+    },
+  })
+  const slow = t.system.spawn(Slow, 'a')
+  for (const n of [0, 1, 2]) slow.tell('work', n)
+  await t.runtime.advanceAndSettle(110)
+  expect(events).toEqual(['begin 0', 'begin 1'])
+  gates[0]?.open()
+  await t.runtime.settle()
+  expect(events).toEqual(['begin 0', 'begin 1', 'end 0'])
+  gates[1]?.open()
+  gates[2]?.open()
+  await t.runtime.settle()
+  expect(events.slice(3)).toEqual(['end 1', 'begin 2', 'end 2'])
+})

@@ -508,3 +508,32 @@ test('a dead-letter subscriber that throws breaks nothing and is logged', async 
   expect(t.logs.some((line) => line.level === 'error' && line.message.includes('subscriber'))).toBe(true)
   expect(t.system.metrics().deadLetters).toEqual({ stopped: 1 })
 })
+
+test('what comes while others wait for room waits behind them, although there is room by then', async () => {
+  await using t = openSystem()
+  const gates = Array.from({ length: 9 }, () => latch())
+  const seen: number[] = []
+  const Small = defineActor('small', {
+    mailbox: { limit: 4 },
+    messages: {
+      async work(_ctx, n: number) {
+        seen.push(n)
+        await gates[n]?.promise
+      },
+    },
+  })
+  const small = t.system.spawn(Small, 'a')
+  small.tell('work', 0)
+  await t.runtime.settle()
+  for (const n of [1, 2, 3, 4]) small.tell('work', n)
+  const waiting = [small.send('work', 5)]
+  for (const n of [0, 1]) {
+    gates[n]?.open()
+    await t.runtime.settle()
+  }
+  waiting.push(small.send('work', 6))
+  for (const gate of gates) gate.open()
+  await t.runtime.settle()
+  await Promise.all(waiting)
+  expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6])
+})
