@@ -275,7 +275,7 @@ export class DeliveryEndpoint implements MessagingHandler {
   #submit(entry: OutEntry, call: DeliveryCall | undefined): void {
     const isLocal = entry.stream.location?.owner?.processId === this.#core.processId
     // What can't be written at once is encoded now: the caller may change the payload afterwards. (Local payloads go by reference.)
-    if (!isLocal && (entry.stream.cursor !== undefined || entry.stream.peer?.isWritable !== true || !entry.stream.peer.hasCredit)) this.#encode(entry)
+    if (!isLocal && (entry.stream.cursor !== undefined || entry.stream.returned !== undefined || entry.stream.peer?.isWritable !== true || !entry.stream.peer.hasCredit)) this.#encode(entry)
     try {
       this.#outbound.submit(entry)
     } catch (error) {

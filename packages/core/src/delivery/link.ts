@@ -54,6 +54,10 @@ export class Link<F extends Frame> {
   #probeDueMs = Number.POSITIVE_INFINITY
   #backoffMs: number
   #gapAskedFor = 0
+  /**
+   * Something was exchanged with the peer's present state. Frames that only wait here are bound to no state of the peer; if they made this side
+   * start again as well, two sides that both have something to say would answer each reset with another.
+   */
   #touched = false
 
   constructor(nextId: () => number, times: LinkTimes) {
@@ -79,7 +83,6 @@ export class Link<F extends Frame> {
     frame.seq = ++this.#lastSeq
     this.#frames.push(frame)
     this.bufferedBytes += frame.length
-    this.#touched = true
   }
 
   /** The next frame for the transport, if any. `handed` follows when it has it. */
@@ -89,6 +92,7 @@ export class Link<F extends Frame> {
 
   handed(frame: F, nowMs: number): void {
     frame.handed = true
+    this.#touched = true
     this.#handedSeq = frame.seq
     if (this.#probeDueMs === Number.POSITIVE_INFINITY) this.#probeDueMs = nowMs + this.#backoffMs
   }

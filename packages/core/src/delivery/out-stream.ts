@@ -2,6 +2,7 @@
 // Pure. It exists while something is outstanding (and idle for as long as a link knows its actor by number).
 
 import type { ActorAddress } from '../messaging/address.ts'
+import { voidItem } from '../messaging/frame-writer.ts'
 import type { OutEntry } from './out-entry.ts'
 import type { LocalMessage } from './local-message.ts'
 import type { Peer } from './peer.ts'
@@ -90,7 +91,11 @@ export class OutStream implements ActorAddress {
   /** Everything outstanding is to be sent again, in order, before anything newer. */
   rewind(): void {
     for (let entry = this.head; entry !== undefined; entry = entry.next) {
-      if (entry.frame?.handed) entry.wasTransmitted = true
+      const { frame } = entry
+      if (frame === undefined) continue
+      // A copy that has not left is withdrawn: the one that is written now takes its place.
+      if (frame.handed) entry.wasTransmitted = true
+      else voidItem(frame.bytes, entry.itemAt)
       entry.frame = undefined
     }
     this.cursor = this.head

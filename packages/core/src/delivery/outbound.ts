@@ -173,6 +173,7 @@ export class Outbound {
     const { peer } = stream
     const isDirect =
       stream.cursor === undefined &&
+      stream.returned === undefined &&
       peer !== undefined &&
       entry.bytes === undefined &&
       peer.isWritable &&
