@@ -28,6 +28,8 @@ export interface RunResult {
 export interface RunOptions {
   /** Notes what nodes log, for a readable trace. */
   readonly verbose?: boolean
+  /** Notes every frame, with its header as apps/docs/wire-format.md has it. */
+  readonly frames?: boolean
 }
 
 /** GUARANTEES: within TTL + 1 s, two TTLs after a store outage. */
@@ -64,6 +66,7 @@ class Run {
       recordingActors(this.#recorder(process)),
     )
     this.#cluster.verbose = options.verbose ?? false
+    if (options.frames) this.#cluster.network.observer = { onFrame: (from, to, frame, event) => this.#noteFrame(from, to, frame, event) }
     this.#injector = new FaultInjector(this.#cluster)
   }
 
@@ -100,6 +103,14 @@ class Run {
       virtualMs: this.#loop.nowMs,
       history,
     }
+  }
+
+  #noteFrame(from: SimulatedProcess, to: SimulatedProcess, frame: Uint8Array, event: string): void {
+    const header = new DataView(frame.buffer, frame.byteOffset)
+    const flags = ['numbered', 'hello', 'ask', 'gap'].filter((_, bit) => header.getUint8(1) & (1 << bit)).join(' ')
+    const link = `${header.getUint32(2, true)}>${header.getUint32(6, true)}`
+    const what = `frame ${event} ${from.name}>${to.name}: ${flags} link ${link} seq ${header.getUint32(10, true)} receipt ${header.getUint32(16, true)} (${frame.length} bytes)`
+    this.history.note(event === 'sent' ? from.name : to.name, what)
   }
 
   // ── Workload ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

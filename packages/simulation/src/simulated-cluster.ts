@@ -166,6 +166,9 @@ export class SimulatedCluster {
       history.note(process.name, `dead letter: ${letter.type} to ${letter.address.kind}/${letter.address.id}: ${letter.reason}`)
       marks.reach(`dead letter: ${letter.reason}`)
     })
+    for (const name of this.verbose ? (['peer-up', 'peer-down', 'node-joined', 'node-left'] as const) : []) {
+      system.events.on(name, (event: object) => history.note(process.name, `${name} ${safeJson(event)}`))
+    }
     for (const name of ['suspended', 'resumed', 'discarded', 'store-reborn', 'handoff-aborted', 'warning'] as const) {
       system.events.on(name, (event: object) => {
         marks.reach(`event: ${name}`)

@@ -61,7 +61,9 @@ export class ControlChannel {
   /** Whether this number is the next one; a repetition is only confirmed again. */
   takes(number: number): boolean {
     this.#isReceiptDue = true
-    if (number !== this.#received + 1) return false
+    // Numbers may skip: the sender dropped what was waiting when it took this process for gone. Within a link they come in order, and a new link begins
+    // with everything that was not confirmed.
+    if (number <= this.#received) return false
     this.#received = number
     return true
   }
@@ -74,7 +76,9 @@ export class ControlChannel {
     }
   }
 
+  /** The peer is taken for gone. Numbers are not used again: it may have taken what it has not confirmed, and it may come back. */
   clear(): void {
+    this.#firstNumber += this.#queue.length
     this.#queue.length = 0
     this.#bytes = 0
     this.#written = 0

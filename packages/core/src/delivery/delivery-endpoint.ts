@@ -479,7 +479,9 @@ export class DeliveryEndpoint implements MessagingHandler {
         (stream) => this.#outbound.evict(stream),
       )
       this.#peers.set(id.processId, peer)
-      this.#source(id.nodeId, id.processId).peer = peer
+      const source = this.#source(id.nodeId, id.processId)
+      if (source.control !== undefined) peer.control = source.control
+      source.peer = peer
     }
     return peer
   }
@@ -489,7 +491,9 @@ export class DeliveryEndpoint implements MessagingHandler {
     if (!peer.isGone || peer.outCount > 0) return
     this.#peers.delete(peer.id.processId)
     const source = this.#sources.get(peer.id.processId)
-    if (source?.peer === peer) source.peer = undefined
+    if (source?.peer !== peer) return
+    source.peer = undefined
+    source.control = peer.control
   }
 
   // --- control
@@ -536,7 +540,8 @@ export class DeliveryEndpoint implements MessagingHandler {
     if (this.#core.isClosed) return
     this.#core.forgetNow()
     const found = this.#peerFor(peer)
-    if (found.isGone) this.#comeBack(found)
+    // Also when the peer itself was forgotten: its source must not be retired any more.
+    if (found.isGone || this.#source(peer.nodeId, peer.processId).goneAtMs !== undefined) this.#comeBack(found)
     found.breaker.close()
     found.isTransportFull = false
     found.downSinceMs = undefined

@@ -49,7 +49,8 @@ export class Peer {
   readonly link: Link<PeerFrame>
   readonly breaker: CircuitBreaker
   readonly endings = new Endings()
-  readonly control = new ControlChannel()
+  /** Outlives this object with the source, because its numbers hold for the life of both processes. */
+  control = new ControlChannel()
   readonly writer: FrameWriter<PeerFrame>
   readonly outNames: OutNames
   readonly outActors: OutActors

@@ -3,6 +3,7 @@
 //
 // Records outlive activations. They go when the floor passes them, when the source is retired, or with the tenure.
 
+import type { ControlChannel } from './control-channel.ts'
 import type { Peer } from './peer.ts'
 
 /** A source of messages as a receiver knows it: a process, and how far it has finished. */
@@ -13,6 +14,8 @@ export class Source {
   floor = 0
   /** The link to its process. Undefined: there is none now, and what it asks is answered when it asks again. */
   peer: Peer | undefined = undefined
+  /** Of a peer that was forgotten: its process may come back and remembers its own end. */
+  control: ControlChannel | undefined = undefined
   /** When its process was found gone. Undefined: it may live. */
   goneAtMs: number | undefined = undefined
   /** Records that the floor may pass, in no order; a hand goes round. */
