@@ -39,18 +39,18 @@ export interface ResolvedTcpOptions extends Required<Omit<TcpMessagingOptions, '
   readonly reconnect: ReconnectOptions
 }
 
-export const tcpMessagingDefaults = {
+export const tcpMessagingDefaults: Omit<ResolvedTcpOptions, 'port' | 'advertise' | 'runtime'> = {
   host: '127.0.0.1',
   insecure: false,
   heartbeatIntervalMs: 1_000,
   heartbeatTimeoutMs: 4_000,
   connectTimeoutMs: 5_000,
   reconnect: { minDelayMs: 50, maxDelayMs: 2_000 },
-  highWaterMarkBytes: 1 << 20,
-  maxFrameBytes: 4 << 20,
+  highWaterMarkBytes: 1_048_576,
+  maxFrameBytes: 4_194_304,
   maxPendingConnections: 64,
   closeTimeoutMs: 1_000,
-} as const
+}
 
 /** Throws {@link ConfigError} that names the option, its value and what would be right. */
 export function resolveTcpOptions(options: TcpMessagingOptions): ResolvedTcpOptions {

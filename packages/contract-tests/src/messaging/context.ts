@@ -58,14 +58,14 @@ export class MessagingContext {
     return [a, b]
   }
 
-  async bothUp(a: Party, b: Party, withinMs = this.promptMs): Promise<void> {
+  async bothUp(a: Party, b: Party, withinMs: number = this.promptMs): Promise<void> {
     await this.eventually(withinMs, () => {
       assert.ok(a.sees(b), `${a.nodeId} was not told that ${b.nodeId} is up`)
       assert.ok(b.sees(a), `${b.nodeId} was not told that ${a.nodeId} is up`)
     })
   }
 
-  async bothDown(a: Party, b: Party, withinMs = this.promptMs): Promise<void> {
+  async bothDown(a: Party, b: Party, withinMs: number = this.promptMs): Promise<void> {
     await this.eventually(withinMs, () => {
       assert.ok(!a.sees(b), `${a.nodeId} was not told that ${b.nodeId} went down`)
       assert.ok(!b.sees(a), `${b.nodeId} was not told that ${a.nodeId} went down`)

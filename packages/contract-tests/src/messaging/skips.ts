@@ -3,7 +3,9 @@
 import type { MessagingContext } from './context.ts'
 import type { MessagingHarness } from './harness.ts'
 
-const reasons = {
+type Fault = keyof Pick<MessagingHarness, 'cut' | 'drop' | 'freeze' | 'intrude' | 'garble' | 'connections' | 'attempts' | 'fixedAddresses'>
+
+const reasons: Record<Fault, string> = {
   cut: "the harness can't cut the network (cut, restore)",
   drop: "the harness can't break a connection (drop)",
   freeze: "the harness can't freeze a process (freeze, thaw)",
@@ -12,9 +14,9 @@ const reasons = {
   connections: "the harness can't count connections (connections)",
   attempts: "the harness can't count attempts to connect (attempts)",
   fixedAddresses: 'addresses can not be taken (fixedAddresses)',
-} satisfies Partial<Record<keyof MessagingHarness, string>>
+}
 
-export function without(...needed: (keyof typeof reasons)[]): (context: MessagingContext) => string | undefined {
+export function without(...needed: Fault[]): (context: MessagingContext) => string | undefined {
   return ({ harness }) => {
     const missing = needed.find((name) => harness[name] === undefined || harness[name] === false)
     return missing && reasons[missing]
