@@ -417,16 +417,19 @@ export class DeliveryEndpoint implements MessagingHandler {
       this.#armGoneTimer()
     }
     if (peer === undefined || peer.isGone) return
-    peer.isGone = true
-    peer.link.down()
     this.#outbound.ownerDied(peer)
-    this.#inbound.linkLost(peer)
-    peer.link.forget(this.#core.now())
-    peer.linkLost()
-    this.#outbound.linkLost(peer)
     peer.endings.clear()
     peer.control.clear()
+    peer.isGone = true
     this.#settleControlWaiters()
+    const actions = peer.link.forget(this.#core.now())
+    this.#linkLost(peer)
+    if (peer.link.isUp) {
+      // It is connected all the same (a node that lost its session): as a process that has just come.
+      this.#comeBack(peer)
+      this.#act(peer, actions & ~NEW_LINK)
+      return
+    }
     this.#stopPeerTimer(peer)
     this.#forgetGonePeer(peer)
   }
@@ -549,7 +552,7 @@ export class DeliveryEndpoint implements MessagingHandler {
     this.options.onPeerUp?.(peer)
   }
 
-  /** The store said that it was gone, and here it is: its link starts again. */
+  /** It is there: whatever was said about its end does not hold. */
   #comeBack(peer: Peer): void {
     peer.isGone = false
     const source = this.#source(peer.id.nodeId, peer.id.processId)
@@ -589,7 +592,6 @@ export class DeliveryEndpoint implements MessagingHandler {
     if (this.#core.isClosed) return
     this.#core.forgetNow()
     const peer = this.#peerFor(from)
-    if (peer.isGone) return
     const now = this.#core.now()
     const reader = this.#reader
     try {

@@ -148,8 +148,6 @@ export class InboundMessage implements Message {
 
   toSnapshot(): unknown {
     const { stream } = this
-    // From here on its end is that of the message made of the snapshot.
-    this.#state = 'ended'
     const snapshot: MessageSnapshot = {
       nodeId: stream.source.nodeId,
       processId: stream.source.processId,

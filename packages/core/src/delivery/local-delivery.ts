@@ -140,6 +140,20 @@ export class LocalDelivery implements LocalHost {
     this.#schedule(stream)
   }
 
+  outlive(message: LocalMessage, entry: OutEntry): void {
+    const { stream } = entry
+    entry.waiter = message.waiter
+    entry.local = undefined
+    if (!message.isFromOutbox) {
+      this.#startClocks(entry, message)
+      stream.append(entry)
+      if (stream.peer !== undefined) {
+        stream.peer.outCount++
+        stream.peer.outBytes += entry.cost
+      }
+    }
+  }
+
   finishEntry(entry: OutEntry): void {
     this.#outbound.finish(entry)
   }

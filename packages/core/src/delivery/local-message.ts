@@ -22,6 +22,8 @@ export interface LocalHost {
   renumberBehind(entry: OutEntry): void
   /** It did not run: it goes to the outbox, in order. */
   takeBack(message: LocalMessage): void
+  /** The entry goes on without the message: with its caller, its deadline, and a place in its stream. */
+  outlive(message: LocalMessage, entry: OutEntry): void
   /** Its entry, if any, is finished. */
   finishEntry(entry: OutEntry): void
 }
@@ -51,7 +53,7 @@ export class LocalMessage extends Deadline implements Message {
   isFromOutbox = false
   /** Its caller has been told already; nothing else may come of it. */
   isAbandoned = false
-  state: 'queued' | 'in-hand' | 'stashed' | 'held' | 'ended' | 'shipped' = 'queued'
+  state: 'queued' | 'in-hand' | 'stashed' | 'held' | 'ended' = 'queued'
   #held: Held | undefined = undefined
   readonly #host: LocalHost
 
@@ -89,19 +91,19 @@ export class LocalMessage extends Deadline implements Message {
   }
 
   handled(reply: unknown): void {
-    if (this.state === 'ended' || this.state === 'shipped') return
+    if (this.state === 'ended') return
     if (this.#mustHold()) this.#hold({ how: 'handled', reply })
     else this.#settle({ how: 'handled', reply })
   }
 
   failed(error: unknown): void {
-    if (this.state === 'ended' || this.state === 'shipped') return
+    if (this.state === 'ended') return
     if (this.#mustHold()) this.#hold({ how: 'failed', error })
     else this.#settle({ how: 'failed', error })
   }
 
   refused(reason: DeadLetterReason, error?: unknown): void {
-    if (this.state === 'ended' || this.state === 'shipped') return
+    if (this.state === 'ended') return
     if (this.#mustHold()) this.#hold({ how: 'refused', reason, error })
     else this.#settle({ how: 'refused', reason, error })
   }
@@ -117,7 +119,7 @@ export class LocalMessage extends Deadline implements Message {
   }
 
   returned(): void {
-    if (this.state === 'ended' || this.state === 'shipped' || this.state === 'held') return
+    if (this.state === 'ended' || this.state === 'held') return
     if (this.state === 'stashed') {
       this.#settle({ how: 'failed', error: new DeliveryUnknownError('stopped', this.#what(), this.messageId) })
       return
@@ -128,9 +130,8 @@ export class LocalMessage extends Deadline implements Message {
 
   toSnapshot(): unknown {
     const { core } = this.#host
-    const entry = this.isAsk && this.state !== 'shipped' ? (this.entry ?? this.#host.expose(this)) : this.entry
-    if (entry !== undefined && this.state !== 'shipped') this.#ship(entry)
-    const id = entry?.id ?? 0
+    if (this.isAsk && this.waiter !== undefined) this.#ship()
+    const id = this.entry?.id ?? 0
     const snapshot: MessageSnapshot = {
       nodeId: core.options.local.nodeId,
       processId: core.processId,
@@ -144,7 +145,6 @@ export class LocalMessage extends Deadline implements Message {
       sender: this.sender === undefined ? undefined : { kind: this.sender.kind, id: this.sender.id, path: this.sender.path },
       chain: this.chain,
     }
-    this.state = 'shipped'
     return snapshot
   }
 
@@ -218,6 +218,11 @@ export class LocalMessage extends Deadline implements Message {
   #settle(how: Held): void {
     const wasAbandoned = this.isAbandoned
     this.state = 'ended'
+    if (this.waiter === undefined && this.entry?.isStashed) {
+      // Shipped: the caller is with the entry. If the state has gone to another owner, that one answers.
+      if (this.tenure.state === 'discarded' || this.entry.isEnded) return
+      this.waiter = this.entry.waiter
+    }
     if (this.isFromOutbox && this.isReliable && this.entry !== undefined) {
       const cell = this.tenure.records.open(this.#host.core.self, this.id, this.path)
       if (this.entry.id > cell.last) cell.last = this.entry.id
@@ -274,16 +279,19 @@ export class LocalMessage extends Deadline implements Message {
     else if (!this.isAsk) this.#deadLetter(ending.reason, ending.error)
   }
 
-  /** The ask lives in state that moves: its entry stays in the outbox, and whoever revives it answers to that. */
-  #ship(entry: OutEntry): void {
+  /**
+   * The ask lives in state that moves: its entry waits in the outbox from now on, with its caller, and asks wherever the state is. (Should the
+   * handover be aborted, this message answers it after all.)
+   */
+  #ship(): void {
+    const entry = this.entry ?? this.#host.expose(this)
     entry.isExposed = true
     entry.isStashed = true
-    entry.waiter = this.waiter
-    entry.local = undefined
+    this.#stopClocks()
+    this.#host.outlive(this, entry)
     this.waiter = undefined
     const cell = this.tenure.records.open(this.#host.core.self, this.id, this.path)
     this.tenure.records.keep(cell, entry.id, OUTCOME_STASHED, undefined)
-    this.#stopClocks()
   }
 
   /** Out of the sweep, the signal's listeners, and the outbox. */
