@@ -41,10 +41,6 @@ export type { PlanOptions } from './cluster/planner.ts'
 export type { DeadLetterReason } from './delivery/dead-letter-reason.ts'
 export { DEFAULT_DELIVERY_LIMITS, type DeliveryLimits } from './delivery/delivery-limits.ts'
 export { DEFAULT_GUARANTEE, type Guarantee } from './delivery/guarantee.ts'
-export { type ActorAddress, formatAddress } from './messaging/address.ts'
-export type { MessagingSystem } from './messaging/messaging-system.ts'
-export type { MetadataStore } from './metadata/metadata-store.ts'
-
 // Errors
 export {
   ActorFailedError,
@@ -72,8 +68,10 @@ export {
   UnknownOutcomeError,
   UnserialisablePayloadError,
 } from './errors.ts'
-
 // Hashing: a promise, see hashing/key-hash.ts
 export { HASH_VERSION, hashKey, shardOf } from './hashing/key-hash.ts'
+export { type ActorAddress, formatAddress } from './messaging/address.ts'
+export type { MessagingSystem } from './messaging/messaging-system.ts'
+export type { MetadataStore } from './metadata/metadata-store.ts'
 export { nodeRuntime } from './runtime/node-runtime.ts'
 export type { Runtime, Timer } from './runtime/runtime.ts'

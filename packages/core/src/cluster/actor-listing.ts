@@ -33,7 +33,8 @@ export function listActors(keeper: Pick<TenureKeeper, 'held'>, request: ActorsRe
     const after = from?.unit === name ? from.id : undefined
     const room = request.limit - actors.length
     const ids = held.table.ids(after, room)
-    for (const id of ids) actors.push({ kind: held.unit.kind, id, shard: held.unit.shard, epoch: held.epoch, pinned: held.unit.pin !== undefined })
+    for (const id of ids)
+      actors.push({ kind: held.unit.kind, id, shard: held.unit.shard, epoch: held.epoch, pinned: held.unit.pin !== undefined })
     const last = ids.at(-1)
     if (ids.length === room && last !== undefined) return { actors, next: JSON.stringify({ unit: name, id: last } satisfies Place) }
   }

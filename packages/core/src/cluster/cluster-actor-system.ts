@@ -15,6 +15,7 @@ import { ControlRpcError } from './control-rpc.ts'
 import type { ClusterHealth, PeerHealth } from './health.ts'
 import type { ClusterMetricsSnapshot } from './metrics.ts'
 import { pause, within } from './pause.ts'
+import type { PlacementDocument } from './placement-document.ts'
 
 /** How long `health()` waits for a peer. */
 const PING_WITHIN_MS = 2_000
@@ -65,11 +66,15 @@ export class ClusterActorSystem implements AsyncDisposable {
 
   /** An actor by its kind and id, wherever it is. It comes to life with its first message. */
   ref<D extends ActorDefinition>(definition: D, id: string): ActorRef<ProtocolOfDefinition<D>>
-  /** As above with the definition's type alone: `ref<typeof Counter>('counter', 'c-42')`. The kind must be hosted somewhere or be among this node's `actors`. */
+  /**
+   * As above with the definition's type alone: `ref<typeof Counter>('counter', 'c-42')`. Throws `UnknownKindError` for a kind that no node has ever hosted and that
+   * is not among this node's `actors` (list it there to send before its first host is up).
+   */
   ref<D extends ActorDefinition>(kind: D['kind'], id: string): ActorRef<ProtocolOfDefinition<D>>
   ref(definition: ActorDefinition | string, id: string): ActorRef {
     const kind = typeof definition === 'string' ? definition : definition.kind
     checkActorId(kind, id)
+    this.#requireKnown(kind)
     return new ActorRef(this.#node.router, { kind, id })
   }
 
@@ -157,16 +162,18 @@ export class ClusterActorSystem implements AsyncDisposable {
   async #remember(definition: ActorDefinition | string, id: string, remember: boolean, options: RegisterOptions): Promise<void> {
     const kind = typeof definition === 'string' ? definition : definition.kind
     checkActorId(kind, id)
-    const { views, runtime, rpc } = this.#node
+    const { runtime, rpc } = this.#node
     const timeoutMs = options.timeoutMs ?? 10_000
     const untilMs = runtime.monotonicMs() + timeoutMs
     let problem = 'its shard has no owner'
     for (;;) {
       if (this.#stopping !== undefined) throw new ClosedError('this node is stopping')
-      const document = views.document(kind)
-      if (document === undefined) throw new UnknownKindError(kind, views.documents().map((each) => each.kind))
+      const document = this.#requireKnown(kind)
       const restMs = untilMs - runtime.monotonicMs()
-      if (restMs <= 0) throw new ManagementError(`${kind}/${id} could not be ${remember ? 'registered' : 'unregistered'} within ${timeoutMs} ms: ${problem}`)
+      if (restMs <= 0)
+        throw new ManagementError(
+          `${kind}/${id} could not be ${remember ? 'registered' : 'unregistered'} within ${timeoutMs} ms: ${problem}`,
+        )
       const owner = document.shards[shardOf(id, document.shardCount)]?.owner
       if (owner) {
         try {
@@ -180,6 +187,18 @@ export class ClusterActorSystem implements AsyncDisposable {
       }
       await pause(runtime, Math.min(50, Math.max(1, restMs)))
     }
+  }
+
+  #requireKnown(kind: string): PlacementDocument {
+    const { views } = this.#node
+    const document = views.document(kind)
+    if (document === undefined) {
+      throw new UnknownKindError(
+        kind,
+        views.documents().map((each) => each.kind),
+      )
+    }
+    return document
   }
 
   #changeRegistry({ kind, id, remember }: { kind: string; id: string; remember: boolean }): Promise<void> {

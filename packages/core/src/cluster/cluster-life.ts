@@ -38,7 +38,9 @@ function requireListed(node: ClusterNode): void {
   const listed = new Set(peers.map((peer) => peer.nodeId))
   for (const nodeId of node.membership.nodes.keys()) {
     if (listed.has(nodeId)) continue
-    throw new IncompatibleClusterError(`node '${nodeId}' is in the cluster and not in this node's option peers, which names: ${[...listed].join(', ')}; the list must be the same on all nodes`)
+    throw new IncompatibleClusterError(
+      `node '${nodeId}' is in the cluster and not in this node's option peers, which names: ${[...listed].join(', ')}; the list must be the same on all nodes`,
+    )
   }
 }
 
@@ -66,7 +68,11 @@ export async function stopNode(node: ClusterNode, how: { readonly drain: boolean
   node.source.endAll()
   node.keeper.close('this node is stopping')
   await step('stopping background work', async () => {
-    await Promise.all([node.health.stop(), ...Object.values(node.loops).map((loop) => loop.stop()), ...Object.values(node.watches).map((watch) => watch.close())])
+    await Promise.all([
+      node.health.stop(),
+      ...Object.values(node.loops).map((loop) => loop.stop()),
+      ...Object.values(node.watches).map((watch) => watch.close()),
+    ])
   })
   await step('ending the session', () => node.session.close())
   await step('closing delivery', () => node.endpoint.close())
@@ -90,7 +96,11 @@ async function drainBeforeStop(node: ClusterNode): Promise<void> {
   node.draining = true
   node.session.update()
   try {
-    await node.waiters.until(() => node.unitsOf(node.local.nodeId) === 0, node.options.stopTimeoutMs, () => new Error('late'))
+    await node.waiters.until(
+      () => node.unitsOf(node.local.nodeId) === 0,
+      node.options.stopTimeoutMs,
+      () => new Error('late'),
+    )
   } catch {
     node.logger.warn('stopping before everything was handed over', { remaining: node.unitsOf(node.local.nodeId) })
   }

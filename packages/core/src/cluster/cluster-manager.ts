@@ -111,10 +111,13 @@ export class ClusterManager {
   }
 
   /** Live actors of all nodes, or of one, a page at a time. What comes or goes while paging may be missed. */
-  async actors(query: { readonly kind?: string; readonly nodeId?: string; readonly after?: string; readonly limit?: number } = {}): Promise<ActorPage> {
+  async actors(
+    query: { readonly kind?: string; readonly nodeId?: string; readonly after?: string; readonly limit?: number } = {},
+  ): Promise<ActorPage> {
     const { kind, nodeId } = query
     const limit = query.limit ?? 100
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) throw new ManagementError(`limit is ${limit}; it must be a whole number from 1 to 1,000`)
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
+      throw new ManagementError(`limit is ${limit}; it must be a whole number from 1 to 1,000`)
     const nodes = [...this.#node.membership.nodes.keys()].filter((each) => nodeId === undefined || each === nodeId).sort()
     if (nodeId !== undefined && nodes.length === 0) throw this.#unknownNode(nodeId)
     let cursor: Cursor | undefined = query.after === undefined ? { nodeId: nodes[0] ?? '' } : readCursor(query.after)
@@ -122,9 +125,15 @@ export class ClusterManager {
     while (cursor !== undefined && actors.length < limit) {
       const at: Cursor = cursor
       const record = this.#node.membership.processOf(at.nodeId)
-      const request: ActorsRequest = { limit: limit - actors.length, ...(kind === undefined ? {} : { kind }), ...(at.after === undefined ? {} : { after: at.after }) }
+      const request: ActorsRequest = {
+        limit: limit - actors.length,
+        ...(kind === undefined ? {} : { kind }),
+        ...(at.after === undefined ? {} : { after: at.after }),
+      }
       const page =
-        record === undefined ? { actors: [], next: undefined } : ((await this.#node.rpc.request(record, 'actors', request, ANSWER_WITHIN_MS)) as Awaited<ReturnType<typeof listActors>>)
+        record === undefined
+          ? { actors: [], next: undefined }
+          : ((await this.#node.rpc.request(record, 'actors', request, ANSWER_WITHIN_MS)) as Awaited<ReturnType<typeof listActors>>)
       for (const actor of page.actors) actors.push({ ...actor, nodeId: at.nodeId })
       const nextNode = nodes.find((each) => each > at.nodeId)
       cursor = page.next !== undefined ? { nodeId: at.nodeId, after: page.next } : nextNode === undefined ? undefined : { nodeId: nextNode }
@@ -137,7 +146,11 @@ export class ClusterManager {
     const kind = kindOf(definition)
     checkActorId(kind, id)
     const document = this.#node.views.document(kind)
-    if (document === undefined) throw new UnknownKindError(kind, this.#node.views.documents().map((each) => each.kind))
+    if (document === undefined)
+      throw new UnknownKindError(
+        kind,
+        this.#node.views.documents().map((each) => each.kind),
+      )
     const shard = shardOf(id, document.shardCount)
     const pinned = document.pins.has(id)
     const entry = entryOf(document, pinned ? id : shard)
@@ -153,7 +166,8 @@ export class ClusterManager {
       epoch: entry?.epoch ?? 0,
       pinned,
       movingTo,
-      reason: owner === undefined ? 'no registered node hosts its kind' : movingTo === undefined ? why : `${why}, and moves to '${movingTo}'`,
+      reason:
+        owner === undefined ? 'no registered node hosts its kind' : movingTo === undefined ? why : `${why}, and moves to '${movingTo}'`,
     }
   }
 
@@ -176,10 +190,15 @@ export class ClusterManager {
         const entry = document.pins.get(id) ?? document.shards[shardOf(id, document.shardCount)]
         if (entry?.move !== undefined && entry.move.handoffId === handoffId) return false
         if (entry?.owner?.nodeId === nodeId) return true
-        throw new ManagementError(`the move of ${kind}/${id} to node '${nodeId}' was given up: it is on ${entry?.owner?.nodeId ?? 'no node'}`)
+        throw new ManagementError(
+          `the move of ${kind}/${id} to node '${nodeId}' was given up: it is on ${entry?.owner?.nodeId ?? 'no node'}`,
+        )
       },
       Math.max(1, untilMs - node.runtime.monotonicMs()),
-      () => new ManagementError(`${kind}/${id} has not arrived on node '${nodeId}' within ${timeoutMs} ms; the move goes on or is given up by itself`),
+      () =>
+        new ManagementError(
+          `${kind}/${id} has not arrived on node '${nodeId}' within ${timeoutMs} ms; the move goes on or is given up by itself`,
+        ),
     )
   }
 
@@ -212,7 +231,10 @@ export class ClusterManager {
         return remaining === 0 && node.membership.processOf(nodeId)?.draining !== false
       },
       timeoutMs,
-      () => new ManagementError(`node '${nodeId}' still has ${node.unitsOf(nodeId)} shards and pinned actors after ${timeoutMs} ms; it goes on draining`),
+      () =>
+        new ManagementError(
+          `node '${nodeId}' still has ${node.unitsOf(nodeId)} shards and pinned actors after ${timeoutMs} ms; it goes on draining`,
+        ),
     )
   }
 
@@ -260,7 +282,10 @@ export class ClusterManager {
     for (;;) {
       const leader = this.#node.leaderSeen
       const restMs = untilMs - runtime.monotonicMs()
-      if (restMs <= 0) throw new ManagementError(`${op}: ${leader === undefined ? 'nobody leads' : `the leader, '${leader.nodeId}', did not answer`} for ${timeoutMs} ms`)
+      if (restMs <= 0)
+        throw new ManagementError(
+          `${op}: ${leader === undefined ? 'nobody leads' : `the leader, '${leader.nodeId}', did not answer`} for ${timeoutMs} ms`,
+        )
       if (leader !== undefined) {
         try {
           return await rpc.request(leader, op, args, restMs)
@@ -273,7 +298,12 @@ export class ClusterManager {
     }
   }
 
-  async #leadMigration(args: { kind: string; id: string; nodeId: string; timeoutMs: number }): Promise<{ handoffId: string | undefined; revision: number }> {
+  async #leadMigration(args: {
+    kind: string
+    id: string
+    nodeId: string
+    timeoutMs: number
+  }): Promise<{ handoffId: string | undefined; revision: number }> {
     const { kind, id, nodeId } = args
     const { runtime, views } = this.#node
     const handoffId = newIdentity(runtime)
@@ -309,8 +339,11 @@ export class ClusterManager {
     for (const kind of kinds) {
       const document = this.#node.views.document(kind)
       const hasSome = document?.shards.some((entry) => entry.owner?.nodeId === nodeId) === true
-      const others = [...this.#node.membership.nodes.values()].some((each) => each.nodeId !== nodeId && !each.draining && each.kinds.includes(kind))
-      if (hasSome && !others) throw new ManagementError(`node '${nodeId}' can't be drained: no other node hosts kind '${kind}'; start one first`)
+      const others = [...this.#node.membership.nodes.values()].some(
+        (each) => each.nodeId !== nodeId && !each.draining && each.kinds.includes(kind),
+      )
+      if (hasSome && !others)
+        throw new ManagementError(`node '${nodeId}' can't be drained: no other node hosts kind '${kind}'; start one first`)
     }
   }
 
@@ -320,7 +353,9 @@ export class ClusterManager {
   }
 
   #unknownNode(nodeId: string): ManagementError {
-    return new ManagementError(`node '${nodeId}' is not registered; registered are: ${[...this.#node.membership.nodes.keys()].sort().join(', ')}`)
+    return new ManagementError(
+      `node '${nodeId}' is not registered; registered are: ${[...this.#node.membership.nodes.keys()].sort().join(', ')}`,
+    )
   }
 }
 

@@ -2,9 +2,9 @@
 // Every decision is made in one of them; here stands only who hears of what. Starting and stopping it is `cluster-life.ts`.
 
 import { DeadLetterSubscribers } from '../actor/dead-letters.ts'
-import { ActorHost } from '../actor/host.ts'
-import { childLogger, ConsoleLogger, type Logger } from '../actor/logger.ts'
 import type { ActorDefinition } from '../actor/definition.ts'
+import { ActorHost } from '../actor/host.ts'
+import { ConsoleLogger, childLogger, type Logger } from '../actor/logger.ts'
 import { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
 import type { LocalIdentity, PeerId } from '../messaging/messaging-system.ts'
 import type { Entry } from '../metadata/metadata-store.ts'
@@ -137,7 +137,11 @@ export class ClusterNode {
     this.store.tell(this.health)
     this.watches = this.#newWatches()
     this.loops = {
-      documents: new BackgroundLoop({ runtime, run: () => this.#readWanted(), onError: (error) => this.warn('a placement document could not be read', error) }),
+      documents: new BackgroundLoop({
+        runtime,
+        run: () => this.#readWanted(),
+        onError: (error) => this.warn('a placement document could not be read', error),
+      }),
       storeIdentity: new BackgroundLoop({ runtime, run: () => this.checkStoreIdentity(), onError: () => {} }),
     }
     this.events.on('store-regained', () => this.loops.storeIdentity.trigger())
@@ -400,7 +404,14 @@ export class ClusterNode {
     const { runtime, store, keys } = this
     const { reconcileMs } = this.options
     const watch = (prefix: string, what: string, onChange: (changed: ReadonlyMap<string, Entry | undefined>) => void): WatchedPrefix =>
-      new WatchedPrefix({ runtime, store, prefix, reconcileMs, onChange, onError: (error) => this.warn(`the watch on ${what} could not be reconciled`, error) })
+      new WatchedPrefix({
+        runtime,
+        store,
+        prefix,
+        reconcileMs,
+        onChange,
+        onError: (error) => this.warn(`the watch on ${what} could not be reconciled`, error),
+      })
     return {
       nodes: watch(keys.nodes, 'nodes', (changed) => this.#nodesChanged(changed)),
       placement: watch(keys.placement, 'placement', (changed) => this.#placementChanged(changed)),
@@ -500,7 +511,13 @@ export class ClusterNode {
         const answer = this.target.receive(from.nodeId, message)
         if (isNew) {
           const unit = fromWireUnit(message.unit)
-          this.events.emit('handoff-started', { ...unit, handoffId: message.handoffId, role: 'target', from: from.nodeId, to: this.local.nodeId })
+          this.events.emit('handoff-started', {
+            ...unit,
+            handoffId: message.handoffId,
+            role: 'target',
+            from: from.nodeId,
+            to: this.local.nodeId,
+          })
         }
         if (answer !== undefined) this.#say(from, answer)
         return
@@ -559,7 +576,8 @@ export class ClusterNode {
 
   #problems(): string[] {
     const problems: string[] = []
-    if (this.session.self === undefined) problems.push(this.session.staysOut ? 'this node keeps out of the cluster: it reaches none of its peers' : 'this node has no session')
+    if (this.session.self === undefined)
+      problems.push(this.session.staysOut ? 'this node keeps out of the cluster: it reaches none of its peers' : 'this node has no session')
     if (this.#leaderSeen === undefined) problems.push('nobody leads')
     const down = this.peers.registeredAndDown(this.membership.nodes)
     if (down.length > 0) problems.push(`no connection to ${down.join(', ')}`)

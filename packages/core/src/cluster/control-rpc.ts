@@ -115,7 +115,13 @@ export class ControlRpc {
   async #outcome(from: PeerId, id: number, op: string, args: unknown): Promise<RpcMessage> {
     const handler = this.#handlers.get(op)
     if (handler === undefined) {
-      return { t: 'response', id, ok: false, reason: 'refused', message: `node '${this.#options.local.nodeId}' does not know '${op}'; is it of an older release?` }
+      return {
+        t: 'response',
+        id,
+        ok: false,
+        reason: 'refused',
+        message: `node '${this.#options.local.nodeId}' does not know '${op}'; is it of an older release?`,
+      }
     }
     try {
       return { t: 'response', id, ok: true, value: await handler(args as never, from) }

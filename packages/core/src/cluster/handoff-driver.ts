@@ -2,7 +2,15 @@
 // keeps nothing that a new leader would need: sources report again to whoever leads, and a new leader counts the time anew.
 
 import { type Unit, unitKey } from '../delivery/placement-view.ts'
-import { entryOf, type Owner, type PlacementDocument, type PlacementEntry, sameOwner, sameProcess, type UnitKey } from './placement-document.ts'
+import {
+  entryOf,
+  type Owner,
+  type PlacementDocument,
+  type PlacementEntry,
+  sameOwner,
+  sameProcess,
+  type UnitKey,
+} from './placement-document.ts'
 import type { PlacementChange } from './placement-transitions.ts'
 import { unitOf } from './placement-views.ts'
 import type { WantedMove } from './planner.ts'
@@ -33,7 +41,14 @@ export class HandoffDriver {
    * A source says that the unit is sealed and the target has the whole copy. False: the document does not ask for that (any more).
    * `from` is who says so.
    */
-  released(document: PlacementDocument, unit: Unit, handoffId: string, epoch: number, from: Pick<Owner, 'nodeId' | 'processId'>, nowMs: number): boolean {
+  released(
+    document: PlacementDocument,
+    unit: Unit,
+    handoffId: string,
+    epoch: number,
+    from: Pick<Owner, 'nodeId' | 'processId'>,
+    nowMs: number,
+  ): boolean {
     const entry = entryOf(document, unit.pin ?? unit.shard)
     if (entry?.move?.handoffId !== handoffId || entry.epoch !== epoch) return false
     if (entry.owner === null || !sameProcess(entry.owner, from)) return false

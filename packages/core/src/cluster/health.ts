@@ -21,7 +21,12 @@ export interface ClusterHealth {
   readonly forMs: number
   /** In words: what is degraded, and since how many milliseconds. */
   readonly problems: readonly string[]
-  readonly store: { readonly reachable: boolean; readonly roundTripMs?: number; readonly unreachableForMs?: number; readonly error?: string }
+  readonly store: {
+    readonly reachable: boolean
+    readonly roundTripMs?: number
+    readonly unreachableForMs?: number
+    readonly error?: string
+  }
   readonly session: { readonly registered: boolean; readonly leaseRemainingMs: number }
   readonly peers: readonly PeerHealth[]
   readonly leader: string | undefined
@@ -137,7 +142,9 @@ export class HealthMonitor {
   #problems(): readonly string[] {
     const problems = [...this.#options.problems()]
     if (this.#storeLostAtMs !== undefined) {
-      problems.unshift(`the metadata store has not answered for ${Math.round(this.storeUnreachableForMs)} ms: routing goes on, nobody can be appointed`)
+      problems.unshift(
+        `the metadata store has not answered for ${Math.round(this.storeUnreachableForMs)} ms: routing goes on, nobody can be appointed`,
+      )
     }
     return problems
   }

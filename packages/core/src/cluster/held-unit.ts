@@ -1,9 +1,9 @@
 // One placement unit that this process holds: its actors, its tenure, and the gate between the lease and their turns.
 
-import { ActorTable } from '../actor/table.ts'
 import type { ActorDefinition } from '../actor/definition.ts'
 import type { Gate } from '../actor/gate.ts'
 import type { ActorHost } from '../actor/host.ts'
+import { ActorTable } from '../actor/table.ts'
 import type { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
 import type { Message } from '../delivery/message.ts'
 import type { Unit } from '../delivery/placement-view.ts'

@@ -2,8 +2,8 @@
 // conditional and guarded write per affected kind. One cycle at a time; every cycle starts from what the store says, so that a new leader, a lost
 // answer or a lost race need no case of their own: whatever fails is read again.
 
-import { HASH_VERSION } from '../hashing/key-hash.ts'
 import type { Unit } from '../delivery/placement-view.ts'
+import { HASH_VERSION } from '../hashing/key-hash.ts'
 import type { PeerId } from '../messaging/messaging-system.ts'
 import type { Entry, Leadership, MetadataStore } from '../metadata/metadata-store.ts'
 import { newIdentity } from '../runtime/identity.ts'
@@ -122,7 +122,7 @@ export class Leader {
   async #cycle(): Promise<void> {
     const leadership = this.#leadership
     if (leadership === undefined) return
-    const { runtime, store, keys, driver, patience } = this.#options
+    const { runtime, store, keys, patience } = this.#options
     // This order is the evidence: whoever is missing from a list that was read after a document can't own anything by that document any more.
     const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#options.onError)
     const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)
@@ -151,7 +151,10 @@ export class Leader {
   #schedule(documents: ReadonlyMap<string, Stored>, wrote: boolean): void {
     const { runtime, driver, patience } = this.#options
     const nowMs = runtime.monotonicMs()
-    const nextMs = driver.settle([...documents.values()].map((stored) => stored.document), nowMs)
+    const nextMs = driver.settle(
+      [...documents.values()].map((stored) => stored.document),
+      nowMs,
+    )
     if (nextMs !== undefined) this.#loop.triggerWithin(Math.max(10, nextMs - nowMs))
     const waitMs = patience().deathsAfterMs - runtime.leaseMs()
     if (waitMs > 0) this.#loop.triggerWithin(waitMs)
@@ -170,7 +173,10 @@ export class Leader {
   }
 
   /** The document as it should be (the same object when it is), and the requests that it answers, with the refusal if they were refused. */
-  #next(document: PlacementDocument, nodes: readonly NodeRecord[]): { next: PlacementDocument; served: ReadonlyMap<PlacementRequest, unknown> } {
+  #next(
+    document: PlacementDocument,
+    nodes: readonly NodeRecord[],
+  ): { next: PlacementDocument; served: ReadonlyMap<PlacementRequest, unknown> } {
     const { runtime, driver, placement, patience } = this.#options
     const nowMs = runtime.monotonicMs()
     this.#takeReleased(document, nowMs)

@@ -81,7 +81,8 @@ export class ShipmentReader {
     let bytes = this.#rest.length === 0 ? chunk : joined([this.#rest, chunk], this.#rest.length + chunk.length)
     while (bytes.length >= HEADER_BYTES) {
       const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0)
-      if (length === 0 || length > MAX_ITEM_BYTES) throw new ProtocolError(`a shipped item of ${length} bytes; 1 to ${MAX_ITEM_BYTES} are possible`)
+      if (length === 0 || length > MAX_ITEM_BYTES)
+        throw new ProtocolError(`a shipped item of ${length} bytes; 1 to ${MAX_ITEM_BYTES} are possible`)
       if (bytes.length < HEADER_BYTES + length) break
       yield itemOf(decodePayload(bytes, HEADER_BYTES, HEADER_BYTES + length))
       bytes = bytes.subarray(HEADER_BYTES + length)

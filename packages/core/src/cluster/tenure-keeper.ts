@@ -136,8 +136,8 @@ export class TenureKeeper {
     const handoff = target.handoffOf(unit)
     target.drop(unit)
     const held = new HeldUnit({ unit, epoch, definition, host, endpoint, leaseIsSafe, copy })
-    let units = this.#units.get(unit.kind)
-    if (units === undefined) this.#units.set(unit.kind, (units = new Map()))
+    const units = this.#units.get(unit.kind) ?? new Map<UnitKey, HeldUnit>()
+    this.#units.set(unit.kind, units)
     units.set(unit.pin ?? unit.shard, held)
     onOpened(held)
     if (copy !== undefined && handoff !== undefined) {

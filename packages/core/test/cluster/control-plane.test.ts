@@ -329,7 +329,8 @@ describe('the leader', () => {
     expect(moving).toHaveLength(2)
     expect(owners(await document())).toEqual({ a: 8 })
     for (let round = 0; round < 6; round++) {
-      for (const { shard, entry } of moving) leader.released(a, { kind: 'k', shard, pin: undefined }, entry.move?.handoffId ?? '', entry.epoch)
+      for (const { shard, entry } of moving)
+        leader.released(a, { kind: 'k', shard, pin: undefined }, entry.move?.handoffId ?? '', entry.epoch)
       await world.runtime.settle()
       moving = (await document()).shards.flatMap((entry, shard) => (entry.move === undefined ? [] : [{ shard, entry }]))
     }
@@ -381,7 +382,9 @@ describe('the leader', () => {
     options.deathsAfterMs = world.runtime.leaseMs() + 60_000
     await join('a', { incarnation: 's-again' })
     const after = await document()
-    expect(after.shards.every((entry, shard) => entry.owner?.incarnation === 's-again' && entry.after <= (before.shards[shard]?.epoch ?? 0))).toBe(true)
+    expect(
+      after.shards.every((entry, shard) => entry.owner?.incarnation === 's-again' && entry.after <= (before.shards[shard]?.epoch ?? 0)),
+    ).toBe(true)
   })
 
   it('writes nothing after another was elected, though it has not heard of it', async () => {

@@ -33,7 +33,8 @@ describe('a session that is lost', () => {
     const a = await cluster.start('a')
     await cluster.settled(Promise.all(ids.map((id) => a.ref(Counter, id).ask('add', 3))))
     const events: string[] = []
-    for (const name of ['suspended', 'resumed', 'discarded', 'store-lost', 'store-regained'] as const) a.events.on(name, () => events.push(name))
+    for (const name of ['suspended', 'resumed', 'discarded', 'store-lost', 'store-regained'] as const)
+      a.events.on(name, () => events.push(name))
     cluster.nodes.get('a')?.storeFaults.isolate()
     await cluster.pass(TTL_MS + 100)
     expect(events).toContain('suspended')
@@ -87,12 +88,15 @@ describe('a session that is lost', () => {
     await cluster.settled(a.ref(Counter, 'x').ask('add', 1))
     let answered = false
     cluster.runtime.nowMs += TTL_MS + 1
-    void a.ref(Counter, 'x').ask('add', 1).then(
-      () => {
-        answered = true
-      },
-      () => {},
-    )
+    void a
+      .ref(Counter, 'x')
+      .ask('add', 1)
+      .then(
+        () => {
+          answered = true
+        },
+        () => {},
+      )
     cluster.runtime.flush()
     await Promise.resolve()
     expect(answered).toBe(false)

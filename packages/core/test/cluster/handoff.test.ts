@@ -6,7 +6,7 @@ import { HandoffSource } from '../../src/cluster/handoff-source.ts'
 import { HandoffTarget } from '../../src/cluster/handoff-target.ts'
 import { initialPlacement, type Owner, type PlacementDocument } from '../../src/cluster/placement-document.ts'
 import { applyChanges } from '../../src/cluster/placement-transitions.ts'
-import { packShipment, type ShippedItem, ShipmentReader } from '../../src/cluster/shipment.ts'
+import { packShipment, ShipmentReader, type ShippedItem } from '../../src/cluster/shipment.ts'
 import type { Unit } from '../../src/delivery/placement-view.ts'
 import { ManualRuntime } from '../support/manual-runtime.ts'
 
@@ -27,7 +27,11 @@ function read(chunks: Iterable<Uint8Array>): ShippedItem[] {
 }
 
 describe('a shipment', () => {
-  const items: ShippedItem[] = [{ actor: actor('x', { n: 1, at: new Date(5), big: 'y'.repeat(3_000) }) }, { records: [1, 'two', new Map([[3, 4]])] }, { actor: actor('z', null) }]
+  const items: ShippedItem[] = [
+    { actor: actor('x', { n: 1, at: new Date(5), big: 'y'.repeat(3_000) }) },
+    { records: [1, 'two', new Map([[3, 4]])] },
+    { actor: actor('z', null) },
+  ]
 
   it('arrives whole however it is cut', () => {
     for (const size of [1, 2, 3, 7, 64, 1_000, 100_000]) {
@@ -63,7 +67,8 @@ function shipped(handoffId: string, attempt: number, epoch: number, items: Shipp
 
 describe('the target of a handoff', () => {
   const items: ShippedItem[] = [{ actor: actor('x', 1) }, { records: 'r' }]
-  const receive = (target: HandoffTarget, messages: HandoffMessage[]) => messages.map((message) => target.receive('a', message as never)).filter((answer) => answer !== undefined)
+  const receive = (target: HandoffTarget, messages: HandoffMessage[]) =>
+    messages.map((message) => target.receive('a', message as never)).filter((answer) => answer !== undefined)
 
   it('confirms a copy when it is whole, and not before', () => {
     const target = new HandoffTarget()
@@ -77,7 +82,11 @@ describe('the target of a handoff', () => {
   it('asks again when a chunk is missing, and takes the next attempt', () => {
     const target = new HandoffTarget()
     const messages = shipped('h', 1, 5, items)
-    expect(receive(target, [messages[0] as HandoffMessage, ...messages.slice(2)])).toContainEqual({ t: 'ship-again', handoffId: 'h', attempt: 1 })
+    expect(receive(target, [messages[0] as HandoffMessage, ...messages.slice(2)])).toContainEqual({
+      t: 'ship-again',
+      handoffId: 'h',
+      attempt: 1,
+    })
     expect(receive(target, shipped('h', 2, 5, items))).toEqual([{ t: 'ship-copied', handoffId: 'h' }])
   })
 
@@ -162,7 +171,9 @@ describe('the source of a handoff', () => {
     await runtime.advanceAndSettle(3_100)
     source.receive(b, { t: 'ship-again', handoffId: 'h', attempt: 2 })
     await runtime.settle()
-    expect(sent.filter(({ message }) => message.t === 'ship-begin').map(({ message }) => (message as { attempt: number }).attempt)).toEqual([1, 2, 3])
+    expect(sent.filter(({ message }) => message.t === 'ship-begin').map(({ message }) => (message as { attempt: number }).attempt)).toEqual(
+      [1, 2, 3],
+    )
     source.endAll()
   })
 

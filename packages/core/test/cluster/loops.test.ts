@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { BackgroundLoop } from '../../src/cluster/background-loop.ts'
 import { ClusterEvents } from '../../src/cluster/cluster-events.ts'
 import { ControlRpc } from '../../src/cluster/control-rpc.ts'
-import type { RpcMessage } from '../../src/cluster/control-messages.ts'
 import { IsolationWatch } from '../../src/cluster/isolation.ts'
 import { PlacementWaiters } from '../../src/cluster/placement-waiters.ts'
 import { ManualRuntime } from '../support/manual-runtime.ts'
@@ -129,11 +128,10 @@ describe('questions between nodes', () => {
   function pair() {
     const runtime = new ManualRuntime()
     const rpcs: ControlRpc[] = []
-    const wire: RpcMessage[] = []
-    const asker = new ControlRpc({ runtime, local: a, send: (_, message) => void (wire.push(message), rpcs[1]?.receive(a, message)) })
+    const asker = new ControlRpc({ runtime, local: a, send: (_, message) => rpcs[1]?.receive(a, message) })
     const answerer = new ControlRpc({ runtime, local: b, send: (_, message) => rpcs[0]?.receive(b, message) })
     rpcs.push(asker, answerer)
-    return { runtime, asker, answerer, wire }
+    return { runtime, asker, answerer }
   }
 
   it('are answered, refused with the words of the other side, or unknown to it', async () => {
@@ -143,7 +141,11 @@ describe('questions between nodes', () => {
       throw new Error('because')
     })
     await expect(asker.request(b, 'double', 4, 100)).resolves.toBe(8)
-    await expect(asker.request(b, 'fail', undefined, 100)).rejects.toMatchObject({ message: 'because', reason: 'refused', code: 'MANAGEMENT' })
+    await expect(asker.request(b, 'fail', undefined, 100)).rejects.toMatchObject({
+      message: 'because',
+      reason: 'refused',
+      code: 'MANAGEMENT',
+    })
     await expect(asker.request(b, 'what', undefined, 100)).rejects.toThrow(/does not know 'what'/)
   })
 
@@ -215,7 +217,11 @@ describe('waiting for a document', () => {
     const runtime = new ManualRuntime()
     const waiters = new PlacementWaiters(runtime)
     let ready = false
-    const holds = waiters.until(() => ready, 1_000, () => new Error('late'))
+    const holds = waiters.until(
+      () => ready,
+      1_000,
+      () => new Error('late'),
+    )
     const refused = waiters.until(
       () => {
         if (ready) throw new Error('never')
@@ -224,8 +230,16 @@ describe('waiting for a document', () => {
       1_000,
       () => new Error('late'),
     )
-    const late = waiters.until(() => false, 100, () => new Error('late'))
-    const closed = waiters.until(() => false, 10_000, () => new Error('late'))
+    const late = waiters.until(
+      () => false,
+      100,
+      () => new Error('late'),
+    )
+    const closed = waiters.until(
+      () => false,
+      10_000,
+      () => new Error('late'),
+    )
     for (const promise of [refused, late, closed]) promise.catch(() => {})
     ready = true
     waiters.check()

@@ -46,7 +46,11 @@ describe('migrating one actor', () => {
     await fill(cluster, a)
     const id = await actorOn(cluster, a, 'a')
     await cluster.settled(b.manager.migrate(Counter, id, 'b'))
-    expect(await cluster.settled(a.manager.whereIs(Counter, id))).toMatchObject({ nodeId: 'b', pinned: true, reason: 'it was moved there by hand' })
+    expect(await cluster.settled(a.manager.whereIs(Counter, id))).toMatchObject({
+      nodeId: 'b',
+      pinned: true,
+      reason: 'it was moved there by hand',
+    })
     expect(await read(cluster, a)).toEqual(ids.map(() => 5))
     expect(await read(cluster, b)).toEqual(ids.map(() => 5))
     expect((await cluster.units(a))['b']).toBe(9)
@@ -75,8 +79,13 @@ describe('migrating one actor', () => {
   it('says why it can not be done', async () => {
     const { cluster, a } = await two()
     await cluster.start('client', { hosts: [] })
-    const refused = (nodeId: string) => cluster.settled(a.manager.migrate(Counter, 'c-1', nodeId)).catch((error: Error) => `${(error as Error & { code: string }).code}: ${error.message}`)
-    expect(await refused('nowhere')).toMatch(/^MANAGEMENT: counter\/c-1 can't move to node 'nowhere': it is not registered; registered are: a, b, client/)
+    const refused = (nodeId: string) =>
+      cluster
+        .settled(a.manager.migrate(Counter, 'c-1', nodeId))
+        .catch((error: Error) => `${(error as Error & { code: string }).code}: ${error.message}`)
+    expect(await refused('nowhere')).toMatch(
+      /^MANAGEMENT: counter\/c-1 can't move to node 'nowhere': it is not registered; registered are: a, b, client/,
+    )
     expect(await refused('client')).toMatch(/does not host kind 'counter'/)
   })
 
@@ -95,10 +104,15 @@ describe('migrating one actor', () => {
       if ((await a.manager.whereIs(Counter, id)).nodeId === 'a') wanted.push(id)
       if (wanted.length > MAX_PINS) break
     }
-    const moves = await cluster.settled(Promise.allSettled(wanted.map((id) => a.manager.migrate(Counter, id, 'b', { timeoutMs: 20_000 }))), 60_000)
+    const moves = await cluster.settled(
+      Promise.allSettled(wanted.map((id) => a.manager.migrate(Counter, id, 'b', { timeoutMs: 20_000 }))),
+      60_000,
+    )
     const refusals = moves.filter((move) => move.status === 'rejected')
     expect(refusals).toHaveLength(1)
-    expect((refusals[0] as PromiseRejectedResult).reason.message).toMatch(/1000 actors of kind 'counter' are, which is the most; give some back with manager.unpin/)
+    expect((refusals[0] as PromiseRejectedResult).reason.message).toMatch(
+      /1000 actors of kind 'counter' are, which is the most; give some back with manager.unpin/,
+    )
   })
 
   it("goes home when the pin's node dies", async () => {
@@ -177,7 +191,7 @@ describe('a handoff that is interrupted', () => {
   })
 
   it('by the death of the source: the target goes on, with what it had received whole', async () => {
-    const { cluster, a, b } = await two()
+    const { cluster, b } = await two()
     await fill(cluster, b)
     const c = await cluster.start('c')
     cluster.crash('a')

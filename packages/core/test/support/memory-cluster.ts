@@ -41,7 +41,13 @@ export class MemoryCluster {
     const note = (message: string, fields?: object): void => void warnings.push(`${message} ${JSON.stringify(fields)}`)
     const starting = ClusterActorSystem.start({
       nodeId,
-      metadata: new MemoryMetadataStore({ database: this.database, runtime: this.runtime, faults: storeFaults, timeoutMs: 1_000, onError: () => {} }),
+      metadata: new MemoryMetadataStore({
+        database: this.database,
+        runtime: this.runtime,
+        faults: storeFaults,
+        timeoutMs: 1_000,
+        onError: () => {},
+      }),
       messaging: this.network.open({ runtime: this.runtime }),
       actors: this.#actors,
       shardCount: 16,
@@ -51,7 +57,7 @@ export class MemoryCluster {
       ...this.#options,
       ...options,
     })
-    const system = await this.settled(starting, 500)
+    const system = await this.settled(starting, 20_000)
     this.nodes.set(nodeId, { system, storeFaults, warnings })
     return system
   }
