@@ -193,6 +193,7 @@ export class ClusterNode {
 
   describe(): Omit<NodeRecord, 'incarnation'> {
     const { options } = this
+    const epochs = this.views.epochFloors()
     return {
       nodeId: this.local.nodeId,
       processId: this.local.processId,
@@ -202,6 +203,7 @@ export class ClusterNode {
       // Written only where somebody reads it: each change of a record wakes the leader.
       load: options.placement.strategy === 'least-loaded' ? Math.max(0, options.load?.() ?? this.countActors()) : 0,
       draining: this.draining,
+      ...(epochs === undefined ? {} : { epochs }),
       protocol: PROTOCOL,
     }
   }

@@ -13,7 +13,7 @@ import type { ClusterKeys } from './cluster-keys.ts'
 import type { HandoffDriver } from './handoff-driver.ts'
 import { type NodeRecord, parseNodeRecord } from './node-record.ts'
 import { encodePlacement, parsePlacement } from './placement-codec.ts'
-import { entryOf, initialPlacement, type PlacementDocument, type UnitKey } from './placement-document.ts'
+import { entryOf, initialPlacement, type Owner, type PlacementDocument, type UnitKey } from './placement-document.ts'
 import { applyChanges, type PlacementChange, PlacementChangeError } from './placement-transitions.ts'
 import { type PlanOptions, plan } from './planner.ts'
 
@@ -164,12 +164,19 @@ export class Leader {
   }
 
   #addNewKinds(documents: Map<string, Stored>, unreadable: ReadonlySet<string>, nodes: readonly NodeRecord[]): void {
-    const { shardCount, epochFloor } = this.#options
+    const { shardCount } = this.#options
     for (const kind of new Set(nodes.flatMap((node) => node.kinds))) {
       if (documents.has(kind) || unreadable.has(kind)) continue
-      const document = { ...initialPlacement(kind, shardCount, HASH_VERSION), epoch: epochFloor(kind) }
+      const document = { ...initialPlacement(kind, shardCount, HASH_VERSION), epoch: this.#floorOf(kind, nodes) }
       documents.set(kind, { document, version: null })
     }
+  }
+
+  /** Epochs that were given out before the store lost its data, as far as anybody here remembers. */
+  #floorOf(kind: string, nodes: readonly NodeRecord[]): number {
+    let floor = this.#options.epochFloor(kind)
+    for (const { epochs } of nodes) floor = Math.max(floor, epochs?.[kind] ?? 0)
+    return floor
   }
 
   /** The document as it should be (the same object when it is), and the requests that it answers, with the refusal if they were refused. */
@@ -179,6 +186,8 @@ export class Leader {
   ): { next: PlacementDocument; served: ReadonlyMap<PlacementRequest, unknown> } {
     const { runtime, driver, placement, patience } = this.#options
     const nowMs = runtime.monotonicMs()
+    const floor = this.#floorOf(document.kind, nodes)
+    if (document.epoch < floor) return { next: raised(document, floor), served: new Map() }
     this.#takeReleased(document, nowMs)
     const mayDeclareDead = runtime.leaseMs() >= patience().deathsAfterMs
     const planned = plan(document, nodes, placement)
@@ -268,6 +277,17 @@ function declaresDead(change: PlacementChange, document: PlacementDocument, node
   if (change.type !== 'assign' && change.type !== 'unpin') return false
   const owner = entryOf(document, change.type === 'assign' ? change.unit : change.id)?.owner ?? null
   return owner !== null && !nodes.some((node) => node.nodeId === owner.nodeId && node.processId === owner.processId)
+}
+
+/** Every owner keeps its units, under epochs above `floor`: somebody joined who remembers higher ones, from before the store lost its data. */
+function raised(document: PlacementDocument, floor: number): PlacementDocument {
+  const changes: PlacementChange[] = []
+  const reinstate = (unit: UnitKey, owner: Owner | null): void => {
+    if (owner !== null) changes.push({ type: 'reinstate', unit, owner })
+  }
+  for (const [shard, { owner }] of document.shards.entries()) reinstate(shard, owner)
+  for (const [id, { owner }] of document.pins) reinstate(id, owner)
+  return applyChanges({ ...document, epoch: floor }, changes)
 }
 
 /** A wish, not a need: where the document has moved on, it stays as it is. */

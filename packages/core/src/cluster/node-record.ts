@@ -21,6 +21,11 @@ export interface NodeRecord extends Owner {
   readonly load: number
   /** It wants to leave: nothing is placed on it, and what it has is moved away. */
   readonly draining: boolean
+  /**
+   * After the store lost its data: the highest epoch of each kind that this process knew before. New documents go on above them; absent
+   * otherwise.
+   */
+  readonly epochs?: Readonly<Record<string, number>>
   /** The protocol versions that it reads and can write. */
   readonly protocol: { readonly min: number; readonly max: number }
 }
@@ -39,6 +44,7 @@ export function encodeNodeRecord(record: NodeRecord): string {
     // What an application reports is not ours to trust: others would refuse the record, and the node would not exist.
     load: Number.isFinite(record.load) ? Math.max(0, record.load) : 0,
     draining: record.draining,
+    ...(record.epochs === undefined ? {} : { epochs: record.epochs }),
     protocol: [record.protocol.min, record.protocol.max],
   })
 }
@@ -63,6 +69,13 @@ export function parseNodeRecord(key: string, value: string): NodeRecord {
     capacity,
     load: at.number(root['load'], 'load', 0),
     draining: at.boolean(root['draining'], 'draining'),
+    ...(root.epochs === undefined ? {} : { epochs: epochsOf(at, root.epochs) }),
     protocol: { min, max: at.integer(protocol[1], 'protocol[1]', min) },
   }
+}
+
+function epochsOf(at: StoredJson, value: unknown): Record<string, number> {
+  const epochs: Record<string, number> = {}
+  for (const [kind, epoch] of Object.entries(at.object(value, 'epochs'))) epochs[kind] = at.integer(epoch, `epochs.${kind}`, 0)
+  return epochs
 }

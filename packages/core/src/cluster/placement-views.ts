@@ -74,6 +74,11 @@ export class PlacementViews implements PlacementView {
     return this.#floors.get(kind) ?? 0
   }
 
+  /** All of them; undefined: the store has not lost its data in the life of this process. */
+  epochFloors(): Readonly<Record<string, number>> | undefined {
+    return this.#floors.size === 0 ? undefined : Object.fromEntries(this.#floors)
+  }
+
   #install(document: PlacementDocument): void {
     this.#views.set(document.kind, {
       document,

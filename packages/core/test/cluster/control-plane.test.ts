@@ -413,6 +413,18 @@ describe('the leader', () => {
     expect((await document()).shards.every((entry) => entry.epoch > 500)).toBe(true)
   })
 
+  it('raises epochs above what a node remembers that comes back later, and every owner keeps its state', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document } = await newLeader(world)
+    await join('a')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    const before = await document()
+    await join('b', { kinds: [], epochs: { k: 900 } })
+    const after = await document()
+    expect(after.shards.every((entry, shard) => entry.epoch > 900 && entry.after <= (before.shards[shard]?.epoch ?? 0))).toBe(true)
+  })
+
   it('finds out by reading whether a write of unknown outcome was applied', async () => {
     const world = newWorld()
     const { leader, leadership, join, document, faults, errors } = await newLeader(world)
