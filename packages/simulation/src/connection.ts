@@ -51,6 +51,12 @@ export class Connection {
     return this.#broken
   }
 
+  /** Something on it arrives later than the usual latency explains. */
+  get isSlow(): boolean {
+    const { loop, profile } = this.#network
+    return this.#lanes.some((lane) => lane.lastArrivalMs > loop.nowMs + 30 * profile.latencyMs)
+  }
+
   joins(a: string, b: string): boolean {
     const [{ from, to }] = this.#lanes
     return (from.nodeId === a && to.nodeId === b) || (from.nodeId === b && to.nodeId === a)

@@ -28,6 +28,9 @@ export const calmNetwork: NetworkProfile = {
   maxFrameBytes: 1 << 20,
 }
 
+/** However many slow faults add up: what is slower is lost. */
+const LONGEST_LATENCY_MS = 1_500
+
 /** From one host to another. Faults nest: two cuts need two mends. */
 export class Path {
   cuts = 0
@@ -67,7 +70,7 @@ export class SimulatedNetwork {
   }
 
   latencyMs(from: string, to: string): number {
-    return this.random.latency(this.profile.latencyMs) * this.path(from, to).slowness
+    return Math.min(LONGEST_LATENCY_MS, this.random.latency(this.profile.latencyMs) * this.path(from, to).slowness)
   }
 
   // ── Faults ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,6 +93,8 @@ export class SimulatedNetwork {
   }
 
   healAll(): void {
+    // What is still on a slow way would hold up what follows it.
+    for (const connection of [...this.connections]) if (connection.isSlow) connection.break('healed')
     for (const [key, path] of this.#paths) {
       path.slowness = 1
       if (path.cuts === 0) continue

@@ -82,8 +82,14 @@ export class Truth {
   /** What can have cost an actor its state since its last turn: a process that owned it, or was to, lost its memory or its lease. */
   excuseForLoss(actor: string): string | undefined {
     const sinceMs = this.#lastTurnMs.get(actor) ?? 0
-    const unit = this.#unitOf(actor)
-    if (unit === undefined) return 'nobody had placed it'
+    const [kind = '', id = ''] = split(actor)
+    const document = this.#documents.get(kind)
+    if (document === undefined) return 'nobody had placed it'
+    // It may have been pinned, and have fallen back to its shard.
+    return this.#excuseIn(`${kind}/${shardOf(id, document.shardCount)}`, sinceMs) ?? this.#excuseIn(`${kind}/${id}`, sinceMs)
+  }
+
+  #excuseIn(unit: string, sinceMs: number): string | undefined {
     const owners = this.#owners.get(unit) ?? []
     for (let i = owners.length - 1; i >= 0; i--) {
       const { atMs, processId, targetId } = owners[i] as Ownership
@@ -100,12 +106,6 @@ export class Truth {
     const [kind = '', id = ''] = split(actor)
     const document = this.#documents.get(kind)
     return document?.pins.get(id) ?? document?.shards[shardOf(id, document.shardCount)]
-  }
-
-  #unitOf(actor: string): string | undefined {
-    const [kind = '', id = ''] = split(actor)
-    const document = this.#documents.get(kind)
-    return document === undefined ? undefined : `${kind}/${shardOf(id, document.shardCount)}`
   }
 
   #note(processId: string): void {
@@ -167,8 +167,7 @@ export class Truth {
       this.#entry(`${document.kind}/${shard}`, document.kind, before?.shards[shard], entry)
     })
     for (const [id, entry] of document.pins) {
-      const unit = `${document.kind}/${shardOf(id, document.shardCount)}`
-      this.#entry(unit, document.kind, before?.pins.get(id), entry)
+      this.#entry(`${document.kind}/${id}`, document.kind, before?.pins.get(id), entry)
     }
   }
 

@@ -7,6 +7,8 @@ import { describeSend, effectsByMessage, type Violation } from './violation.ts'
 export function checkEffects(history: History): Violation[] {
   const violations: Violation[] = []
   const effects = effectsByMessage(history)
+  // To put a message aside is to handle it, by keeping it as state: it may be lost with that state.
+  const stashed = new Set(history.turns.filter((turn) => turn.isStash).map((turn) => turn.message))
   for (const send of history.sends) {
     const turns = effects.get(send.message) ?? []
     const outcome = history.outcomes.get(send.message)
@@ -15,7 +17,7 @@ export function checkEffects(history: History): Violation[] {
     }
     const reliable = send.guarantee !== 'at-most-once'
     if (turns.length === 0) {
-      if (outcome?.result === 'ok' && (reliable || send.form === 'ask')) report('I3', 'was acknowledged and never handled', outcome.atMs)
+      if (outcome?.result === 'ok' && !(stashed.has(send.message) && send.form !== 'ask') && (reliable || send.form === 'ask')) report('I3', 'was acknowledged and never handled', outcome.atMs)
       continue
     }
     if (outcome?.result === 'not-executed') report('I4', `ended as not executed, and was handled (${places(turns)})`, outcome.atMs)
