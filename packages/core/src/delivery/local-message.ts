@@ -81,6 +81,11 @@ export class LocalMessage extends Deadline implements Message {
 
   begin(): boolean {
     if (this.state !== 'queued') return false
+    if (this.isFromOutbox && this.entry?.isEnded) {
+      // An earlier owner's acknowledgement came while it waited here.
+      this.state = 'ended'
+      return false
+    }
     if (this.isFromOutbox && this.isReliable && this.#isDuplicate()) return false
     if (this.waiter === undefined && this.atMs !== Number.POSITIVE_INFINITY && this.#host.core.now() > this.atMs) {
       this.refused('deadline')
@@ -122,6 +127,16 @@ export class LocalMessage extends Deadline implements Message {
     if (this.state === 'ended' || this.state === 'held') return
     if (this.state === 'stashed') {
       this.#settle({ how: 'failed', error: new DeliveryUnknownError('stopped', this.#what(), this.messageId) })
+      return
+    }
+    if (!this.isReliable && this.state === 'in-hand') {
+      // Its turn has begun: an at-most-once message is not begun twice.
+      this.#settle({ how: 'failed', error: new DeliveryUnknownError('moved', this.#what(), this.messageId) })
+      return
+    }
+    // Its turn had begun: at most once means that no other is begun, and that it can't be said not to have run.
+    if (this.state === 'in-hand' && !this.isReliable) {
+      this.#settle({ how: 'failed', error: new DeliveryUnknownError('moved', this.#what(), this.messageId) })
       return
     }
     this.state = 'ended'
@@ -181,6 +196,10 @@ export class LocalMessage extends Deadline implements Message {
   forgetTurn(): void {
     if (this.state !== 'held') return
     this.#held = undefined
+    if (!this.isReliable) {
+      this.#settle({ how: 'failed', error: new DeliveryUnknownError('moved', this.#what(), this.messageId) })
+      return
+    }
     this.state = 'ended'
     if (!this.isAbandoned) this.#host.takeBack(this)
   }
