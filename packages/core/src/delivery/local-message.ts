@@ -134,11 +134,6 @@ export class LocalMessage extends Deadline implements Message {
       this.#settle({ how: 'failed', error: new DeliveryUnknownError('moved', this.#what(), this.messageId) })
       return
     }
-    // Its turn had begun: at most once means that no other is begun, and that it can't be said not to have run.
-    if (this.state === 'in-hand' && !this.isReliable) {
-      this.#settle({ how: 'failed', error: new DeliveryUnknownError('moved', this.#what(), this.messageId) })
-      return
-    }
     this.state = 'ended'
     this.#host.takeBack(this)
   }
