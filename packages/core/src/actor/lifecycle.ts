@@ -200,12 +200,12 @@ export async function passivate(cell: Cell): Promise<void> {
   const { definition, table } = cell.cohort
   cell.flags |= TRANSITION
   if (definition.onPassivate !== undefined) {
-    if (!(await table.whenGateOpen())) return
+    if (!(await table.whenGateOpen())) return stayActive(cell)
     if ((cell.flags & GONE) !== 0) return
     report(cell, 'onPassivate', await callHook(activation, 'onPassivate', definition.onPassivate))
   }
   await stopChildren(cell, 'passivated')
-  if (!(await runStopHook(cell, activation, 'passivated'))) return
+  if (!(await runStopHook(cell, activation, 'passivated'))) return stayActive(cell)
   if ((cell.flags & (STOPPING | GONE)) !== 0) return
   cell.cohort.host.counters.passivations++
   // Messages that came meanwhile: the mailbox outlives the activation, where the next message may start another.
@@ -215,6 +215,14 @@ export async function passivate(cell: Cell): Promise<void> {
   } else {
     finalise(cell, 'passivated', 'stopped', undefined)
   }
+}
+
+/** Its table was sealed before the hooks of its passivation could run: it is shipped as it is, or goes on here if the handoff is aborted. */
+function stayActive(cell: Cell): void {
+  if ((cell.flags & GONE) !== 0) return
+  const idle = cell.extras?.idle
+  if (idle !== undefined) cell.cohort.host.deadlines.addAfter(idle, idle.idleTimeoutMs)
+  unblock(cell, TRANSITION)
 }
 
 function endActivation(cell: Cell, isDiscarded: boolean): void {

@@ -342,3 +342,30 @@ test('a failing message gets an ActorFailedError with its cause', async () => {
   expect(boom.events).toEqual(['begin', 'failed'])
   expect(boom.error).toMatchObject({ code: 'ACTOR_FAILED', actor: 'actor/a', cause: new Error('boom') })
 })
+
+// Found by the simulation (seed 594): the actor ran no turn any more after the aborted handoff.
+test('an actor whose idle time passes while its table is sealed goes on after unsealing, and is passivated later', async () => {
+  const hooks: string[] = []
+  const Idle = defineActor('idle', {
+    state: () => ({ n: 0 }),
+    idleTimeoutMs: 100,
+    onPassivate: () => void hooks.push('passivate'),
+    messages: { add: (ctx) => ++ctx.state.n },
+  })
+  const t = openTable(Idle)
+  const deliver = async (): Promise<unknown> => {
+    const message = new FakeMessage('add')
+    message.isAsk = true
+    expect(t.table.deliver('a', undefined, message)).toBe(true)
+    await t.runtime.settle()
+    return message.reply
+  }
+  expect(await deliver()).toBe(1)
+  await t.table.seal()
+  await t.runtime.advanceAndSettle(500)
+  await t.table.unseal()
+  expect(await deliver()).toBe(2)
+  expect(hooks).toEqual([])
+  await t.runtime.advanceAndSettle(500)
+  expect(hooks).toEqual(['passivate'])
+})
