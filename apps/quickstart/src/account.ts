@@ -1,8 +1,8 @@
 // The actor of the demo: an account that notes every message it handles, in its own state and in its process's ledger.
 
 import { randomUUID } from 'node:crypto'
-import { defineActor } from '@cajun/core'
 import type { Guarantee } from '@cajun/core'
+import { defineActor } from '@cajun/core'
 import { ledger } from './ledger.ts'
 
 export interface Deposit {

@@ -34,11 +34,7 @@ export interface GuaranteeAudit {
   readonly broken: readonly string[]
 }
 
-export function audit(
-  guarantee: Guarantee,
-  sent: readonly SentMessage[],
-  entries: readonly LedgerEntry[],
-): GuaranteeAudit {
+export function audit(guarantee: Guarantee, sent: readonly SentMessage[], entries: readonly LedgerEntry[]): GuaranteeAudit {
   const lives = new Map<number, string[]>()
   for (const entry of entries) {
     if (entry.guarantee !== guarantee) continue

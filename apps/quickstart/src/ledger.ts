@@ -27,10 +27,7 @@ export class Ledger {
   }
 
   note(line: LedgerLine): void {
-    writeSync(
-      this.#file,
-      `${line.guarantee} ${line.seq} ${line.actor} ${line.life} ${line.nth} ${Date.now()}\n`,
-    )
+    writeSync(this.#file, `${line.guarantee} ${line.seq} ${line.actor} ${line.life} ${line.nth} ${Date.now()}\n`)
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 // A steady stream of deposits under each guarantee, and what became of every one of them.
 
-import { DeliveryUnknownError, NotExecutedError } from '@cajun/core'
 import type { ClusterActorSystem, Guarantee } from '@cajun/core'
+import { DeliveryUnknownError, NotExecutedError } from '@cajun/core'
 import { Account } from './account.ts'
 import type { Fate, SentMessage } from './audit.ts'
 

@@ -89,7 +89,9 @@ async function scenario(): Promise<boolean> {
   const migrated = await timed(node1.tell({ do: 'migrate', actor: moved, to }))
   const after = await node1.tell<{ life: string }>({ do: 'balance', actor: moved })
   const stateKept = before.life === after.life
-  say(`account/${moved} was migrated by hand from ${from} to ${to} in ${Math.round(migrated.ms)} ms; its state ${stateKept ? 'went with it' : 'WAS LOST'}`)
+  say(
+    `account/${moved} was migrated by hand from ${from} to ${to} in ${Math.round(migrated.ms)} ms; its state ${stateKept ? 'went with it' : 'WAS LOST'}`,
+  )
   await flow(node1, 1_000, 'steady')
 
   const drained = await timed(node1.tell({ do: 'drain', node: 'node3' }))
@@ -116,12 +118,7 @@ async function verdict(reports: readonly LoadReport[], killedAtMs: number, state
   const killed = byProcess.get(join(folder, 'node2.ledger')) ?? []
   const survivors = [...byProcess].filter(([path]) => !path.endsWith('node2.ledger')).flatMap(([, lines]) => lines)
   const exactlyOnce = reports.find((report) => report.guarantee === 'exactly-once')
-  const failoverMs = measureFailoverMs(
-    killedAtMs,
-    new Set(killed.map((line) => line.actor)),
-    exactlyOnce?.messages ?? [],
-    survivors,
-  )
+  const failoverMs = measureFailoverMs(killedAtMs, new Set(killed.map((line) => line.actor)), exactlyOnce?.messages ?? [], survivors)
 
   const broken = audits.flatMap((one) => one.broken.map((promise) => `${one.guarantee}: ${promise}`))
   if (!stateKept) broken.push('migration: state was lost')
@@ -148,11 +145,13 @@ async function verdict(reports: readonly LoadReport[], killedAtMs: number, state
     )}\n`,
   )
   process.stdout.write(
-    "\nlost: acknowledged and never handled; at-most-once: sent and never handled, which that guarantee allows.\n" +
+    '\nlost: acknowledged and never handled; at-most-once: sent and never handled, which that guarantee allows.\n' +
       'duplicated: handled twice by one life of an actor; at-least-once allows it.\n' +
       'again after the crash: handled by memory that died with node2 before it could acknowledge, and then by the new owner.\n\n',
   )
-  process.stdout.write(`failover: ${failoverMs ?? '?'} ms from SIGKILL to the last waiting message handled (session TTL ${SESSION_TTL_MS} ms, limit ${failoverLimitMs} ms)\n`)
+  process.stdout.write(
+    `failover: ${failoverMs ?? '?'} ms from SIGKILL to the last waiting message handled (session TTL ${SESSION_TTL_MS} ms, limit ${failoverLimitMs} ms)\n`,
+  )
   for (const report of reports) {
     for (const [error, count] of report.errors) process.stdout.write(`${report.guarantee}: ${count} x ${error}\n`)
   }
