@@ -12,7 +12,15 @@ import type { HandoffSource } from './handoff-source.ts'
 import type { HandoffTarget } from './handoff-target.ts'
 import { HeldUnit } from './held-unit.ts'
 import { decide } from './ownership.ts'
-import { carriesOn, entryOf, type Owner, type PlacementDocument, type PlacementEntry, type UnitKey } from './placement-document.ts'
+import {
+  carriesOn,
+  entryOf,
+  type Owner,
+  type PlacementDocument,
+  type PlacementEntry,
+  sameOwner,
+  type UnitKey,
+} from './placement-document.ts'
 import { type PlacementViews, unitOf } from './placement-views.ts'
 
 export interface TenureKeeperOptions {
@@ -124,7 +132,8 @@ export class TenureKeeper {
           this.#open(unit, decision.epoch, decision.withCopy, definition)
           break
         case 'seal':
-          if (entry?.move !== undefined) this.#handOver(unit, entry, entry.move)
+          if (entry?.move === undefined || (held !== undefined && this.#isToBeSplit(document, held))) return
+          this.#handOver(unit, entry, entry.move)
           return
       }
     }
@@ -183,12 +192,10 @@ export class TenureKeeper {
   #split(document: PlacementDocument, unit: Unit, entry: PlacementEntry): boolean {
     if (unit.pin === undefined) return false
     const shardEntry = document.shards[unit.shard]
-    let shard = this.#units.get(document.kind)?.get(unit.shard)
-    // Its handoff was aborted before the pin was made, and this process sees both at once: the shard goes on first.
-    if (shard?.state === 'sealed' && shardEntry !== undefined && shardEntry.epoch < entry.epoch) {
-      this.#settle(document, unit.shard, shardEntry)
-      shard = this.#units.get(document.kind)?.get(unit.shard)
-    }
+    // What happened to the shard before the pin was made comes first, when this process sees both at once: a handoff of it that was aborted, or one to
+    // this process, whose copy holds the actor.
+    if (shardEntry !== undefined && shardEntry.epoch < entry.epoch) this.#settle(document, unit.shard, shardEntry)
+    const shard = this.#units.get(document.kind)?.get(unit.shard)
     if (shard === undefined || shard.state === 'sealed' || !carriesOn(entry, shard.epoch)) return false
     // Settled again when the turns in hand have ended.
     if (shard.state === 'sealing') return true
@@ -197,6 +204,17 @@ export class TenureKeeper {
     this.#splitting.add(key)
     void this.#splitOff(shard, unit, unit.pin, key)
     return true
+  }
+
+  /** A pin of this shard is ours, and its actor still lives in the shard: sealing waits, because the actor must not travel with it. */
+  #isToBeSplit(document: PlacementDocument, shard: HeldUnit): boolean {
+    if (shard.unit.pin !== undefined) return false
+    for (const [id, entry] of document.pins) {
+      const unit = unitOf(document, id)
+      if (unit.shard !== shard.unit.shard || this.find(unit) !== undefined || !carriesOn(entry, shard.epoch)) continue
+      if (this.#self !== undefined && entry.owner !== null && sameOwner(entry.owner, this.#self)) return true
+    }
+    return false
   }
 
   async #splitOff(shard: HeldUnit, unit: Unit, id: string, key: string): Promise<void> {
