@@ -94,9 +94,9 @@ export interface Finding {
 
 export class History {
   readonly sends: SendRecord[] = []
-  readonly outcomes = new Map<number, OutcomeRecord>()
+  readonly outcomes: Map<number, OutcomeRecord> = new Map()
   readonly turns: TurnRecord[] = []
-  readonly lives = new Map<number, LifeRecord>()
+  readonly lives: Map<number, LifeRecord> = new Map()
   readonly deadLetters: DeadLetterRecord[] = []
   readonly processEvents: ProcessEvent[] = []
   readonly findings: Finding[] = []

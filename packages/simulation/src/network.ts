@@ -47,7 +47,7 @@ export class SimulatedNetwork {
   readonly random: RandomStream
   readonly profile: NetworkProfile
   readonly marks: Marks
-  readonly connections = new Set<Connection>()
+  readonly connections: Set<Connection> = new Set()
   observer: NetworkObserver | undefined
   readonly #paths = new Map<string, Path>()
   readonly #listening = new Map<string, SimulatedMessaging>()

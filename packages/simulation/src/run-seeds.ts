@@ -38,7 +38,7 @@ export function summarise({ scenario, violations, events, messages, virtualMs, m
 
 /** What a number of seeds came to. */
 export class SuiteTally {
-  readonly marks = new Marks()
+  readonly marks: Marks = new Marks()
   readonly failures: SeedSummary[] = []
   seeds = 0
   events = 0

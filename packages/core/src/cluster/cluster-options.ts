@@ -86,21 +86,37 @@ export interface StaticPeer {
   readonly address: string
 }
 
+export type ClusterDefaults = Pick<
+  ResolvedClusterOptions,
+  | 'clusterId'
+  | 'shardCount'
+  | 'sessionTtlMs'
+  | 'capacity'
+  | 'placement'
+  | 'handoff'
+  | 'acceptUnfencedStore'
+  | 'reconcileMs'
+  | 'stopTimeoutMs'
+  | 'defaultGuarantee'
+  | 'measureLatency'
+  | 'runtime'
+>
+
 /** Everything that has a default, with it. `isolationMs` follows `sessionTtlMs`, and `hosts` follows `actors`. */
-export const clusterDefaults = {
+export const clusterDefaults: ClusterDefaults = {
   clusterId: 'default',
   shardCount: 256,
   sessionTtlMs: 5_000,
   capacity: 1,
   placement: planDefaults,
-  handoff: { timeoutMs: 30_000, chunkBytes: 262_144, concurrent: 4 } satisfies HandoffOptions,
+  handoff: { timeoutMs: 30_000, chunkBytes: 262_144, concurrent: 4 },
   acceptUnfencedStore: false,
   reconcileMs: 30_000,
   stopTimeoutMs: 10_000,
   defaultGuarantee: DEFAULT_GUARANTEE,
   measureLatency: false,
   runtime: nodeRuntime,
-} as const
+}
 
 /** {@link ClusterOptions} after validation: nothing left to default but `strict`, which the actor room resolves, and `load`, which is counted. */
 export interface ResolvedClusterOptions extends ClusterOptions {

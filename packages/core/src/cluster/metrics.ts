@@ -79,7 +79,7 @@ export interface ClusterMetricsSnapshot {
 export class ClusterMetrics {
   /** `undefined` unless latency is measured: check before reading a clock. */
   readonly latency: { readonly ask: Histogram; readonly send: Histogram } | undefined
-  readonly handoffDuration = new Histogram()
+  readonly handoffDuration: Histogram = new Histogram()
   failedOverUnits = 0
   failedOverNodes = 0
   handoffsStarted = 0

@@ -3,7 +3,7 @@
 import { ConfigError } from '../errors.ts'
 
 /** The longest that a timer of Node can be set to: 24.8 days. */
-export const LONGEST_MS = 2 ** 31 - 1
+export const LONGEST_MS: number = 2 ** 31 - 1
 
 /** Ids and kinds are segments of store keys, and stand in logs: no slash, no space, nothing that needs quoting. */
 const NAME = /^[A-Za-z0-9._:@-]{1,128}$/

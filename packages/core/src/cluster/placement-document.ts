@@ -58,7 +58,7 @@ export interface PlacementDocument {
 /** The most pinned actors of a kind: the document is read by every node on every change. */
 export const MAX_PINS = 1_000
 /** What the ids of all pins may take as JSON: 256 bytes each. Only ids full of characters that JSON escapes take more. */
-export const MAX_PIN_ID_BYTES = MAX_PINS * MAX_ID_BYTES
+export const MAX_PIN_ID_BYTES: number = MAX_PINS * MAX_ID_BYTES
 /** The most shards of a kind. */
 export const MAX_SHARDS = 4_096
 
@@ -89,7 +89,7 @@ export function entryOf(document: PlacementDocument, unit: UnitKey): PlacementEn
 const UNOWNED: PlacementEntry = { owner: null, epoch: 0, after: 0 }
 
 /** The document of a kind that no leader has written yet: nobody owns anything. */
-export function initialPlacement(kind: string, shardCount: number, hashVersion = HASH_VERSION): PlacementDocument {
+export function initialPlacement(kind: string, shardCount: number, hashVersion: number = HASH_VERSION): PlacementDocument {
   return {
     kind,
     shardCount,

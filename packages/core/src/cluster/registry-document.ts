@@ -24,7 +24,7 @@ export interface RegistryBatch {
   readonly remove?: Iterable<string>
 }
 
-export const MAX_CHUNK_BYTES = 256 * 1024
+export const MAX_CHUNK_BYTES: number = 256 * 1024
 /** Bounds what a reader of a shard takes in (with chunks of 256 KiB: 256 MiB, about 5 million ids). */
 export const MAX_CHUNKS = 1_024
 

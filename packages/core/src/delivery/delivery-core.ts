@@ -25,7 +25,7 @@ export class DeliveryCore {
   readonly processId: string
   readonly defaultGuarantee: Guarantee
   readonly strict: boolean
-  readonly outbox = new Outbox()
+  readonly outbox: Outbox = new Outbox()
   readonly sweep: DeadlineSweep
   /** This process as a source, for records of its own messages. */
   readonly self: Source

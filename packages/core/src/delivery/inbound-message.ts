@@ -52,7 +52,7 @@ export class InboundMessage implements Message {
   /** The payload's bytes were not what the codec writes. */
   malformed: Error | undefined = undefined
   /** On this process's monotonic clock. */
-  atMs = Number.POSITIVE_INFINITY
+  atMs: number = Number.POSITIVE_INFINITY
   tenure: Tenure | undefined = undefined
   #state: 'queued' | 'stashed' | 'ended' = 'queued'
   readonly #host: InboundHost

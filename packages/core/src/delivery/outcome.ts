@@ -12,7 +12,7 @@ export interface EncodedOutcome {
   readonly bytes: Uint8Array
 }
 
-export const NO_BYTES = new Uint8Array(0)
+export const NO_BYTES: Uint8Array = new Uint8Array(0)
 
 /** A reply that can't travel is a failure of the actor: its caller learns why. */
 export function encodeReply(reply: unknown, limitBytes: number): EncodedOutcome {

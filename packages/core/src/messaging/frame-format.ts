@@ -33,7 +33,7 @@
 
 export const FRAME_VERSION = 1
 export const HEADER_BYTES = 34
-export const SLAB_BYTES = 64 * 1024
+export const SLAB_BYTES: number = 64 * 1024
 
 export const FLAG_NUMBERED = 1
 /** First frame after each connection, until answered: who am I, whom do I know, what have I seen. */

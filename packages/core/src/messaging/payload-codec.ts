@@ -25,7 +25,7 @@ export const CODEC_NONE = 0
 export const CODEC_JSON = 1
 export const CODEC_TAGGED = 2
 
-export const DEFAULT_MAX_PAYLOAD_BYTES = 1024 * 1024
+export const DEFAULT_MAX_PAYLOAD_BYTES: number = 1024 * 1024
 
 /** Below this, JSON text can't nest deeply enough to matter; above, brackets are counted before parsing. */
 const DEPTH_CHECK_BYTES = 16 * 1024
