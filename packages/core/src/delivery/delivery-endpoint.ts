@@ -21,11 +21,12 @@ import type { FrameHeader } from '../messaging/frame-writer.ts'
 import type { MessagingHandler, PeerId } from '../messaging/messaging-system.ts'
 import { decodePayload, encodePayload } from '../messaging/payload-codec.ts'
 import { asNativeBuffer } from '../messaging/native-buffer.ts'
+import { namePayload } from '../messaging/payload-refusal.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import { Admission } from './admission.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
 import { type DeliveryCounters, DeliveryCore } from './delivery-core.ts'
-import type { DeliveryCall, DeliveryOptions } from './delivery-options.ts'
+import { checkCall, type DeliveryCall, type DeliveryOptions } from './delivery-options.ts'
 import { Inbound } from './inbound.ts'
 import { checkSnapshot, InboundMessage } from './inbound-message.ts'
 import { InStream } from './in-stream.ts'
@@ -145,6 +146,17 @@ export class DeliveryEndpoint implements MessagingHandler {
 
   /** `false`: slow down (`ready`), or it became a dead letter. Throws only for a payload that can't travel, or is too large, and for an invalid id. */
   tell(address: ActorAddress, type: string, payload: unknown, call?: DeliveryCall): boolean {
+    if (call !== undefined) checkCall(call)
+    try {
+      return this.#tell(address, type, payload, call)
+    } catch (error) {
+      // It was not accepted.
+      this.#core.messagesSent--
+      throw namePayload(error, type, address)
+    }
+  }
+
+  #tell(address: ActorAddress, type: string, payload: unknown, call: DeliveryCall | undefined): boolean {
     const core = this.#core
     const isReliable = (call?.guarantee ?? core.defaultGuarantee) !== 'at-most-once'
     const timeoutMs = call?.timeoutMs ?? core.limits.sendTimeoutMs
@@ -191,41 +203,56 @@ export class DeliveryEndpoint implements MessagingHandler {
     const isReliable = (call?.guarantee ?? core.defaultGuarantee) !== 'at-most-once'
     const timeoutMs = call?.timeoutMs ?? (isAsk ? core.limits.askTimeoutMs : core.limits.sendTimeoutMs)
     return new Promise((resolve, reject) => {
-      core.messagesSent++
-      if (isReliable && call?.timeoutMs !== undefined) core.warnOfShortDeadline(address, timeoutMs)
-      const refusal = core.isClosed ? 'shutdown' : call?.signal?.aborted ? 'aborted' : undefined
-      if (refusal !== undefined) {
-        reject(this.#notExecuted(address, type, refusal, call?.signal?.reason))
-        return
+      if (call !== undefined) checkCall(call)
+      try {
+        this.#place({ resolve, reject }, address, type, payload, isAsk, isReliable, timeoutMs, call)
+      } catch (error) {
+        core.messagesSent--
+        reject(namePayload(error, type, address) as Error)
       }
-      const waiter: Waiter = { resolve, reject }
-      const tenure = this.#shortWay(address, call)
-      if (tenure !== undefined && this.#local.deliver(tenure, address, type, payload, isAsk, isReliable, call, timeoutMs, waiter)) return
-      const stream = this.#openStream(address)
-      const { peer } = stream
-      if ((isAsk || !isReliable) && peer !== undefined && !peer.breaker.isClosed && !peer.breaker.admits(core.now())) {
-        this.#outbound.closeIfIdle(stream)
-        reject(this.#notExecuted(address, type, 'circuit-open'))
-        return
-      }
-      const entry = this.#entry(stream, type, payload, isReliable, isAsk, call, timeoutMs)
-      entry.waiter = waiter
-      if (this.#admission.admits(peer)) {
-        this.#submit(entry, call)
-        return
-      }
-      const bytes = encodePayload(payload, core.limits.maxPayloadBytes)
-      entry.bytes = asNativeBuffer(bytes)
-      entry.end = bytes.length
-      entry.cost = bytes.length
-      entry.value = undefined
-      if (!this.#admission.wait(entry)) {
-        reject(this.#notExecuted(address, type, 'outbox-full'))
-        return
-      }
-      core.sweep.add(entry, entry.atMs)
-      this.#listen(entry, call?.signal)
     })
+  }
+
+  #place(
+    waiter: Waiter,
+    address: ActorAddress,
+    type: string,
+    payload: unknown,
+    isAsk: boolean,
+    isReliable: boolean,
+    timeoutMs: number,
+    call: DeliveryCall | undefined,
+  ): void {
+    const core = this.#core
+    core.messagesSent++
+    if (isReliable && call?.timeoutMs !== undefined) core.warnOfShortDeadline(address, timeoutMs)
+    const refusal = core.isClosed ? 'shutdown' : call?.signal?.aborted ? 'aborted' : undefined
+    if (refusal !== undefined) {
+      waiter.reject(this.#notExecuted(address, type, refusal, call?.signal?.reason))
+      return
+    }
+    const tenure = this.#shortWay(address, call)
+    if (tenure !== undefined && this.#local.deliver(tenure, address, type, payload, isAsk, isReliable, call, timeoutMs, waiter)) return
+    const stream = this.#openStream(address)
+    const { peer } = stream
+    if ((isAsk || !isReliable) && peer !== undefined && !peer.breaker.isClosed && !peer.breaker.admits(core.now())) {
+      this.#outbound.closeIfIdle(stream)
+      waiter.reject(this.#notExecuted(address, type, 'circuit-open'))
+      return
+    }
+    const entry = this.#entry(stream, type, payload, isReliable, isAsk, call, timeoutMs)
+    entry.waiter = waiter
+    if (this.#admission.admits(peer)) {
+      this.#submit(entry, call)
+      return
+    }
+    this.#encode(entry)
+    if (!this.#admission.wait(entry)) {
+      waiter.reject(this.#notExecuted(address, type, 'outbox-full'))
+      return
+    }
+    core.sweep.add(entry, entry.atMs)
+    this.#listen(entry, call?.signal)
   }
 
   /** The tenure of this process that takes the message straight into a mailbox, if nothing of its stream is outstanding elsewhere. */

@@ -5,7 +5,7 @@ import type { LocalIdentity, MessagingSystem, PeerId } from '../messaging/messag
 import type { Runtime } from '../runtime/runtime.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
 import type { DeliveryLimits } from './delivery-limits.ts'
-import type { Guarantee } from './guarantee.ts'
+import { GUARANTEES, type Guarantee, isGuarantee } from './guarantee.ts'
 import type { PlacementView } from './placement-view.ts'
 import type { Tenure } from './tenure.ts'
 
@@ -54,4 +54,14 @@ export interface DeliveryCall {
   readonly chain?: readonly string[] | undefined
   /** The tenure whose turn sends it: the message leaves only while that tenure is active and may leave; it is dead-lettered `fenced` when that is discarded first. */
   readonly from?: Tenure | undefined
+}
+
+/** Throws a `TypeError` for what the types forbid: taken silently, a guarantee that is misspelt would be another one than was meant. */
+export function checkCall({ guarantee, timeoutMs }: DeliveryCall): void {
+  if (guarantee !== undefined && !isGuarantee(guarantee)) {
+    throw new TypeError(`guarantee is '${String(guarantee)}'; it must be one of ${GUARANTEES.join(', ')}`)
+  }
+  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
+    throw new TypeError(`timeoutMs is ${String(timeoutMs)}; it must be a number of milliseconds above 0`)
+  }
 }

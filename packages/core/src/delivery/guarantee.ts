@@ -8,6 +8,12 @@
  */
 export type Guarantee = 'at-most-once' | 'at-least-once' | 'exactly-once'
 
+export const GUARANTEES: readonly Guarantee[] = ['at-most-once', 'at-least-once', 'exactly-once']
+
+export function isGuarantee(value: unknown): value is Guarantee {
+  return GUARANTEES.includes(value as Guarantee)
+}
+
 export const DEFAULT_GUARANTEE: Guarantee = 'exactly-once'
 
 /** Reliable messages are kept by the sender until their turn has ended. */

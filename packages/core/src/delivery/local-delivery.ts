@@ -141,7 +141,8 @@ export class LocalDelivery implements LocalHost {
   }
 
   outlive(message: LocalMessage, entry: OutEntry): void {
-    const { stream } = entry
+    const stream = message.isFromOutbox ? entry.stream : this.#outbound.open(message)
+    entry.stream = stream
     entry.waiter = message.waiter
     entry.local = undefined
     if (!message.isFromOutbox) {
@@ -174,6 +175,8 @@ export class LocalDelivery implements LocalHost {
     for (const message of returned) {
       const entry = message.entry ?? this.#entryOf(stream, message)
       entry.local = undefined
+      // The stream may have been closed and opened again since the entry was made.
+      entry.stream = stream
       entry.waiter = message.waiter
       if (message.isFromOutbox) {
         // What was transmitted once keeps its id and its place: it is older than all that never was.

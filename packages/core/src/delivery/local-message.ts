@@ -46,7 +46,7 @@ export class LocalMessage extends Deadline implements Message {
   waiter: Waiter | undefined = undefined
   signal: AbortSignal | undefined = undefined
   onAbort: (() => void) | undefined = undefined
-  atMs = Number.POSITIVE_INFINITY
+  atMs: number = Number.POSITIVE_INFINITY
   /** In the outbox: it came from there, or its id was asked for. */
   entry: OutEntry | undefined = undefined
   /** It came from the outbox, and may be a repetition of what an earlier owner has handled. */

@@ -17,7 +17,7 @@ export interface Waiter {
 
 export class OutEntry extends Deadline {
   id = 0
-  readonly stream: OutStream
+  stream: OutStream
   readonly type: string
   isReliable = true
   isAsk = false

@@ -36,7 +36,7 @@ export class Outbound {
   readonly #kinds = new Map<string, Map<string, OutStream>>()
   readonly #children = new Map<string, OutStream>()
   /** Streams that wait for something other than a link: an owner, a tenure of this process, the lease. */
-  readonly waiting = new Set<OutStream>()
+  readonly waiting: Set<OutStream> = new Set()
 
   constructor(host: OutboundHost) {
     this.#host = host

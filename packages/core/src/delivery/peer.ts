@@ -48,9 +48,9 @@ export class Peer {
   readonly id: PeerId
   readonly link: Link<PeerFrame>
   readonly breaker: CircuitBreaker
-  readonly endings = new Endings()
+  readonly endings: Endings = new Endings()
   /** Outlives this object with the source, because its numbers hold for the life of both processes. */
-  control = new ControlChannel()
+  control: ControlChannel = new ControlChannel()
   readonly writer: FrameWriter<PeerFrame>
   readonly outNames: OutNames
   readonly outActors: OutActors
@@ -70,7 +70,7 @@ export class Peer {
   isDirty = false
   downSinceMs: number | undefined = undefined
   /** When the timer of this peer fires; infinity: it is not set. */
-  timerAtMs = Number.POSITIVE_INFINITY
+  timerAtMs: number = Number.POSITIVE_INFINITY
   /** Cost of messages read from the peer on this link, and what it was told that it may send in all. */
   readCost = 0
   #creditTold = 0
@@ -265,6 +265,8 @@ export class Peer {
     if (stream.slot === 0) {
       const kind = this.#nameNumber(stream.kind)
       stream.slot = this.outActors.assign(stream, this.#onIdleEvicted)
+      // The number may have been another actor's, also that of the message before.
+      if (stream.slot === this.#lastSlot) this.#lastSlot = 0
       writer.reserve(40 + textRoom(stream.kind) + textRoom(stream.id) + textRoom(stream.path ?? ''))
       writer.byte(ITEM_ACTOR)
       writer.varint(stream.slot)
