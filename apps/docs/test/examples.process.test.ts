@@ -10,7 +10,7 @@ import { examplesOf } from '../src/examples.ts'
 
 const docs = join(import.meta.dirname, '..')
 const root = join(docs, '../..')
-const documents = [join(root, 'packages/core/README.md'), ...globSync(join(docs, 'guides/*.md'))]
+const documents = [join(root, 'README.md'), join(root, 'packages/core/README.md'), ...globSync(join(docs, 'guides/*.md'))]
 
 async function output(source: string): Promise<string[]> {
   // Within this package, where the imports of the examples resolve.
