@@ -6,6 +6,7 @@ import type { ActorDefinition } from '../actor/definition.ts'
 import { ActorHost } from '../actor/host.ts'
 import { ConsoleLogger, childLogger, type Logger } from '../actor/logger.ts'
 import { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
+import { ProtocolError } from '../errors.ts'
 import type { LocalIdentity, PeerId } from '../messaging/messaging-system.ts'
 import type { Entry } from '../metadata/metadata-store.ts'
 import { newIdentity } from '../runtime/identity.ts'
@@ -56,7 +57,7 @@ export class ClusterNode {
   readonly events: ClusterEvents
   readonly deadLetters: DeadLetterSubscribers
   readonly store: StoreSentinel
-  readonly views = new PlacementViews()
+  readonly views: PlacementViews = new PlacementViews()
   readonly membership: Membership
   readonly waiters: PlacementWaiters
   readonly host: ActorHost
@@ -68,7 +69,7 @@ export class ClusterNode {
   readonly leader: Leader
   readonly keeper: TenureKeeper
   readonly source: HandoffSource
-  readonly target = new HandoffTarget()
+  readonly target: HandoffTarget = new HandoffTarget()
   readonly registry: RegistryKeeper
   readonly rpc: ControlRpc
   readonly health: HealthMonitor
@@ -204,6 +205,7 @@ export class ClusterNode {
       load: options.placement.strategy === 'least-loaded' ? Math.max(0, options.load?.() ?? this.countActors()) : 0,
       draining: this.draining,
       ...(epochs === undefined ? {} : { epochs }),
+      ...(options.peers === undefined ? {} : { peers: options.peers.map((peer) => peer.nodeId) }),
       protocol: PROTOCOL,
     }
   }
@@ -256,7 +258,10 @@ export class ClusterNode {
       onControl: (from, body) => this.#control(from, body),
       onPeerUp: (peer) => this.#peerUp(peer),
       onPeerDown: (peer, reason) => this.#peerDown(peer, reason),
-      onProtocolError: (peer, error) => this.warn(`node '${peer.nodeId}' sent what the protocol does not know`, error),
+      onProtocolError: (peer, error) => {
+        if (error instanceof ProtocolError) this.warn(`node '${peer.nodeId}' sent what the protocol does not know`, error)
+        else this.logger.info(`no connection to node '${peer.nodeId}'`, { error: error.message })
+      },
       onWarning: (message) => this.logger.warn(message),
     })
   }
