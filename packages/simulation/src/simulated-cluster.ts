@@ -21,6 +21,7 @@ export interface SimulatedNode {
   system: ClusterActorSystem | undefined
   /** Down because a fault wants it so; its supervisor leaves it alone until then. */
   downUntilMs: number
+  isStopping: boolean
 }
 
 const SUPERVISOR_MS = 150
@@ -34,7 +35,7 @@ export class SimulatedCluster {
   readonly store: SimulatedStore
   readonly truth: Truth
   readonly nodes: readonly SimulatedNode[]
-  readonly pausedMs = new Map<string, number>()
+  readonly pausedMs: Map<string, number> = new Map()
   readonly #definitions: (process: SimulatedProcess) => readonly ActorDefinition[]
   readonly #pausedAt = new Map<string, number>()
   verbose = false
@@ -68,6 +69,7 @@ export class SimulatedCluster {
       process: undefined,
       system: undefined,
       downUntilMs: 0,
+      isStopping: false,
     }))
   }
 
@@ -97,6 +99,7 @@ export class SimulatedCluster {
     const { process, system } = node
     if (process === undefined || system === undefined) return
     this.history.note(process.name, 'is asked to stop')
+    node.isStopping = true
     process.post(() => {
       const stopping = system.stop()
       stopping.then(
@@ -115,6 +118,8 @@ export class SimulatedCluster {
     this.store.healAll()
     for (const node of this.nodes) {
       node.process?.resume()
+      // A stop in good order may take its time: it would be down when everything is to work.
+      if (node.isStopping) this.crash(node, false, 0)
       node.downUntilMs = 0
       if (node.process === undefined) this.start(node)
     }
@@ -191,6 +196,7 @@ export class SimulatedCluster {
     this.onGone?.(process)
     node.process = undefined
     node.system = undefined
+    node.isStopping = false
     node.downUntilMs = this.loop.nowMs + downMs
     const supervise = (): void => {
       if (node.process !== undefined) return

@@ -27,6 +27,9 @@ export class StorePath {
   extraWatchLagMs = 0
 }
 
+/** Where no fault makes it slow: well below the deadlines of operations. */
+const USUAL_LAG_MS = 250
+
 export interface StoreWrite {
   readonly timeMs: number
   /** Who asked for it; `undefined`: the end of a session, by its time. */
@@ -211,7 +214,7 @@ export class SimulatedStore {
   }
 
   watchLagMs(nodeId: string): number {
-    return this.random.latency(this.profile.watchLagMs) + this.random.unit() * this.path(nodeId).extraWatchLagMs
+    return Math.min(USUAL_LAG_MS, this.random.latency(this.profile.watchLagMs)) + this.random.unit() * this.path(nodeId).extraWatchLagMs
   }
 
   // ── Inside ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -249,7 +252,7 @@ export class SimulatedStore {
   }
 
   #latencyMs(process: SimulatedProcess): number {
-    return this.random.latency(this.profile.latencyMs) * this.path(process.nodeId).slowness
+    return Math.min(USUAL_LAG_MS, this.random.latency(this.profile.latencyMs)) * this.path(process.nodeId).slowness
   }
 
   #expireLater(): void {

@@ -7,6 +7,8 @@ import type { SimulatedProcess } from './host.ts'
 import type { Marks } from './marks.ts'
 import type { SimulatedStore, StoreWrite } from './store.ts'
 
+const REBIRTH_NOTICED_MS = 5_000
+
 interface Ownership {
   readonly atMs: number
   readonly processId: string | undefined
@@ -34,6 +36,7 @@ export class Truth {
   readonly #losses = new Map<string, number[]>()
   readonly #lastTurnMs = new Map<string, number>()
   #leader: { readonly key: string; readonly version: string; readonly process: SimulatedProcess | undefined } | undefined
+  #rebornAtMs = Number.NEGATIVE_INFINITY
   onHandoff: ((handoff: HandoffSeen) => void) | undefined
   /** Of placement documents. */
   placementWrites = 0
@@ -46,6 +49,7 @@ export class Truth {
     // What nobody may prove to own any more is given up everywhere.
     store.onReborn = () => {
       for (const processId of this.#names.keys()) this.#note(processId)
+      this.#rebornAtMs = store.loop.nowMs
     }
   }
 
@@ -85,6 +89,8 @@ export class Truth {
     const [kind = '', id = ''] = split(actor)
     const document = this.#documents.get(kind)
     if (document === undefined) return 'nobody had placed it'
+    // Owners run on until they notice, or until their leases end; what they did is given up then.
+    if (sinceMs <= this.#rebornAtMs + REBIRTH_NOTICED_MS) return 'the store lost its data'
     // It may have been pinned, and have fallen back to its shard.
     return this.#excuseIn(`${kind}/${shardOf(id, document.shardCount)}`, sinceMs) ?? this.#excuseIn(`${kind}/${id}`, sinceMs)
   }

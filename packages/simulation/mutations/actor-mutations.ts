@@ -1,0 +1,43 @@
+// Bugs planted in the actor room: mailboxes and activations as the cluster uses them.
+
+import type { Mutation } from './mutation.ts'
+
+export const actorMutations: readonly Mutation[] = [
+  {
+    id: 'passivation-under-seal-never-ends',
+    rule: 'an aborted handoff goes on where it was',
+    file: 'actor/lifecycle.ts',
+    find: 'if (!(await table.whenGateOpen())) return stayActive(cell)',
+    replace: 'if (!(await table.whenGateOpen())) return',
+    options: { faultKinds: ['strike-handoff', 'migrate', 'drain', 'cut', 'isolate', 'pause'], faults: 14 },
+    seeds: 1_500,
+  },
+  {
+    id: 'stash-lost-on-restart',
+    rule: 'the mailbox outlives activations',
+    file: 'actor/lifecycle.ts',
+    find: '    cell.needMailbox().pushFront(stash[i], undefined, undefined, 0)\n',
+    replace: '',
+    options: { faultKinds: ['migrate'], faults: 2, messages: 300 },
+  },
+  {
+    id: 'queue-not-returned-at-seal',
+    rule: 'sealing empties the mailbox; unhandled messages go back in order',
+    file: 'actor/table.ts',
+    find: `    await Promise.all(inHand)
+    for (const top of this.#cells.values()) {
+      for (const cell of withDescendants(top)) returnQueued(cell)
+    }`,
+    replace: '    await Promise.all(inHand)',
+    options: { faultKinds: ['migrate', 'drain', 'stop'], faults: 12, messages: 300 },
+  },
+  {
+    id: 'discard-keeps-the-turn-in-hand',
+    rule: 'late results of a discarded activation are ignored',
+    file: 'actor/async-turn.ts',
+    find: '    if (this.#isOver) return\n    this.abandon()',
+    replace: '    this.abandon()',
+    options: { faultKinds: ['pause', 'store-cut', 'isolate'], faults: 14, messages: 300 },
+    seeds: 1_000,
+  },
+]
