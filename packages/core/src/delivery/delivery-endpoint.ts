@@ -1,8 +1,8 @@
 // Delivery of one process: everything that it sends and receives passes here. Binds the protocol classes of this room to the transport, the clock
 // and the end of each turn of the event loop; the rules themselves live in those classes.
 
-import { type ActorAddress, checkActorId, formatAddress } from '../messaging/address.ts'
 import { NotExecutedError, ProtocolError, TransportError } from '../errors.ts'
+import { type ActorAddress, checkActorId, formatAddress } from '../messaging/address.ts'
 import {
   ITEM_ACKS,
   ITEM_ACTOR,
@@ -19,17 +19,17 @@ import {
 import { FrameReader } from '../messaging/frame-reader.ts'
 import type { FrameHeader } from '../messaging/frame-writer.ts'
 import type { MessagingHandler, PeerId } from '../messaging/messaging-system.ts'
-import { decodePayload, encodePayload } from '../messaging/payload-codec.ts'
 import { asNativeBuffer } from '../messaging/native-buffer.ts'
+import { decodePayload, encodePayload } from '../messaging/payload-codec.ts'
 import { namePayload } from '../messaging/payload-refusal.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import { Admission } from './admission.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
-import { type DeliveryCounters, DeliveryCore } from './delivery-core.ts'
+import { DeliveryCore, type DeliveryCounters } from './delivery-core.ts'
 import { checkCall, type DeliveryCall, type DeliveryOptions } from './delivery-options.ts'
+import { InStream } from './in-stream.ts'
 import { Inbound } from './inbound.ts'
 import { checkSnapshot, InboundMessage } from './inbound-message.ts'
-import { InStream } from './in-stream.ts'
 import { ESTABLISHED, NEW_LINK, PROGRESS, RESEND, SEND_HEADER, TAKE } from './link.ts'
 import { BY_REFERENCE_COST, copyAddress, LocalDelivery } from './local-delivery.ts'
 import type { Message } from './message.ts'
@@ -165,7 +165,8 @@ export class DeliveryEndpoint implements MessagingHandler {
     const refusal = core.isClosed ? 'shutdown' : call?.signal?.aborted ? 'aborted' : undefined
     if (refusal !== undefined) return this.#deadLetterTell(address, type, refusal, call)
     const tenure = this.#shortWay(address, call)
-    if (tenure !== undefined && this.#local.deliver(tenure, address, type, payload, false, isReliable, call, timeoutMs, undefined)) return true
+    if (tenure !== undefined && this.#local.deliver(tenure, address, type, payload, false, isReliable, call, timeoutMs, undefined))
+      return true
     const stream = this.#openStream(address)
     const { peer } = stream
     if (!this.#admission.admits(peer)) {
@@ -282,7 +283,15 @@ export class DeliveryEndpoint implements MessagingHandler {
     return this.#outbound.open(address)
   }
 
-  #entry(stream: OutStream, type: string, payload: unknown, isReliable: boolean, isAsk: boolean, call: DeliveryCall | undefined, timeoutMs: number): OutEntry {
+  #entry(
+    stream: OutStream,
+    type: string,
+    payload: unknown,
+    isReliable: boolean,
+    isAsk: boolean,
+    call: DeliveryCall | undefined,
+    timeoutMs: number,
+  ): OutEntry {
     const entry = new OutEntry(stream, type, this.#onExpired)
     entry.isReliable = isReliable
     entry.isAsk = isAsk
@@ -302,7 +311,14 @@ export class DeliveryEndpoint implements MessagingHandler {
   #submit(entry: OutEntry, call: DeliveryCall | undefined): void {
     const isLocal = entry.stream.location?.owner?.processId === this.#core.processId
     // What can't be written at once is encoded now: the caller may change the payload afterwards. (Local payloads go by reference.)
-    if (!isLocal && (entry.stream.cursor !== undefined || entry.stream.returned !== undefined || entry.stream.peer?.isWritable !== true || !entry.stream.peer.hasCredit)) this.#encode(entry)
+    if (
+      !isLocal &&
+      (entry.stream.cursor !== undefined ||
+        entry.stream.returned !== undefined ||
+        entry.stream.peer?.isWritable !== true ||
+        !entry.stream.peer.hasCredit)
+    )
+      this.#encode(entry)
     try {
       this.#outbound.submit(entry)
     } catch (error) {
@@ -410,7 +426,8 @@ export class DeliveryEndpoint implements MessagingHandler {
     this.#core.version++
     if (tenure.state === 'discarded') this.#tenures.delete(tenure)
     this.#wake(tenure.unit.kind)
-    if (tenure.state === 'active') for (const peer of this.#peers.values()) if (!peer.endings.isEmpty || peer.link.hasUnreceipted) this.#markDirty(peer)
+    if (tenure.state === 'active')
+      for (const peer of this.#peers.values()) if (!peer.endings.isEmpty || peer.link.hasUnreceipted) this.#markDirty(peer)
   }
 
   #wake(kind: string | undefined): void {
@@ -423,7 +440,15 @@ export class DeliveryEndpoint implements MessagingHandler {
     const source = this.#source(nodeId, processId)
     if (source === this.#core.self) {
       const entry = id === 0 ? undefined : this.#core.outbox.get(id)
-      return new RevivedLocalMessage(this.#core, this.#outbound, tenure, entry, tenure.addressOf(actor, path), { type, payload, isAsk, isReliable, sender, chain, id })
+      return new RevivedLocalMessage(this.#core, this.#outbound, tenure, entry, tenure.addressOf(actor, path), {
+        type,
+        payload,
+        isAsk,
+        isReliable,
+        sender,
+        chain,
+        id,
+      })
     }
     const stream = new InStream(source.peer, source, tenure.unit.kind, actor, path, 0, tenure.epoch)
     const message = new InboundMessage(this.#inbound.host, stream, id, type, payload, isAsk, isReliable, sender, chain)
@@ -534,7 +559,9 @@ export class DeliveryEndpoint implements MessagingHandler {
     const peer = this.#peerFor(to)
     if (peer.isGone || this.#core.isClosed) return
     if (peer.control.waitingBytes + bytes.length > this.#core.limits.controlBytesPerPeer) {
-      throw new TransportError(`control messages to ${to.nodeId} take more than ${this.#core.limits.controlBytesPerPeer} bytes; await controlDrained`)
+      throw new TransportError(
+        `control messages to ${to.nodeId} take more than ${this.#core.limits.controlBytesPerPeer} bytes; await controlDrained`,
+      )
     }
     peer.control.send(bytes)
     this.#markDirty(peer)
@@ -633,6 +660,8 @@ export class DeliveryEndpoint implements MessagingHandler {
         while (reader.hasMore) this.#item(peer, source, reader)
         // After the items: the floor may pass messages that this very frame ends.
         source.raiseFloor(header.floor)
+        peer.link.understood()
+        peer.isErrorReported = false
       }
       this.#act(peer, actions & ~NEW_LINK)
     } catch (error) {
@@ -720,9 +749,11 @@ export class DeliveryEndpoint implements MessagingHandler {
   /** Not what the protocol says: whatever state the link has is not to be trusted. Both sides start it again. */
   #protocolError(peer: Peer, error: unknown): void {
     const wrapped = error instanceof ProtocolError ? error : new ProtocolError('a frame could not be read', { cause: error })
-    const actions = peer.link.forget(this.#core.now())
+    peer.link.malformed(this.#core.now())
     this.#linkLost(peer)
-    this.#act(peer, actions & ~NEW_LINK)
+    this.#armPeerTimer(peer)
+    if (peer.isErrorReported) return
+    peer.isErrorReported = true
     this.options.onProtocolError?.(peer.id, wrapped)
   }
 
@@ -868,10 +899,6 @@ export class DeliveryEndpoint implements MessagingHandler {
   private get options(): DeliveryOptions {
     return this.#core.options
   }
-
-  debug(): unknown { // DEBUG
-    return JSON.stringify({ parked: this.#inbound.parkedStreams, waiting: this.#outbound.waiting.size, streams: [...this.#outbound.streams()].filter((s) => !s.isIdle).map((s) => `${s.id} e${s.epoch} peer ${s.peer?.id.nodeId} cursor ${s.cursor?.id} head ${s.head?.id} local ${s.head?.local?.state} stashed ${s.head?.isStashed} sent ${s.head?.sentEpoch} returned ${s.returned?.length} q${s.queuedAt !== undefined} w${s.isWaiting}`), peers: [...this.#peers.values()].map((p) => `${p.id.nodeId} open ${p.link.isOpen} up ${p.link.isUp} ${p.link.localId}/${p.link.remoteId} buf ${p.link.bufferedBytes} credit ${p.hasCredit} queue ${p.queue.length} full ${p.isTransportFull} unrec ${p.link.hasUnreceipted} due ${p.link.dueMs}`) }, null, 1)
-  } // DEBUG
 
   /** Ends everything outstanding with `shutdown`. Idempotent. The transport is the caller's to stop. */
   close(): void {

@@ -87,7 +87,7 @@ export class InboundMessage implements Message {
   begin(): boolean {
     const { tenure } = this
     if (this.#state !== 'queued' || tenure === undefined || tenure.state === 'discarded') return false
-    if (this.isReliable && this.#isDuplicate(tenure)) {
+    if ((this.isReliable || this.isReminder) && this.#isDuplicate(tenure)) {
       this.#state = 'ended'
       return false
     }

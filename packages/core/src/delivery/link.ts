@@ -59,6 +59,9 @@ export class Link<F extends Frame> {
    * start again as well, two sides that both have something to say would answer each reset with another.
    */
   #touched = false
+  /** After malformed bytes nothing is said or heard before this: two processes that can't understand each other must not do it at full speed. */
+  #quietUntilMs = Number.NEGATIVE_INFINITY
+  #quietMs = 0
 
   constructor(nextId: () => number, times: LinkTimes) {
     this.#nextId = nextId
@@ -142,9 +145,28 @@ export class Link<F extends Frame> {
     return NEW_LINK | (this.isUp ? this.#hello(nowMs) : 0)
   }
 
+  /** As `forget`, because the peer's bytes were not what the protocol says. The next attempt waits, longer each time until a frame could be read. */
+  malformed(nowMs: number): number {
+    const { probeMinMs, probeMaxMs } = this.#times
+    this.#quietMs = Math.min(probeMaxMs, Math.max(probeMinMs, this.#quietMs * 2))
+    this.#quietUntilMs = nowMs + this.#quietMs
+    this.#reset()
+    this.remoteId = 0
+    if (this.isUp) {
+      this.#hello(nowMs)
+      this.#probeDueMs = this.#quietUntilMs
+    }
+    return NEW_LINK
+  }
+
+  /** All items of a frame could be read. */
+  understood(): void {
+    this.#quietMs = 0
+  }
+
   /** A frame arrived. TAKE: read its items. */
   received(header: FrameHeader, nowMs: number): number {
-    if (!this.isUp) return 0
+    if (!this.isUp || nowMs < this.#quietUntilMs) return 0
     const pairing = this.#pair(header, nowMs)
     if (pairing !== PAIRED) return pairing & ~PAIRED
     let actions = 0

@@ -68,6 +68,8 @@ export class Peer {
   /** The transport asked to wait for `onDrain`. */
   isTransportFull = false
   isDirty = false
+  /** Its malformed bytes were reported; again only when it has been understood in between. */
+  isErrorReported = false
   downSinceMs: number | undefined = undefined
   /** When the timer of this peer fires; infinity: it is not set. */
   timerAtMs: number = Number.POSITIVE_INFINITY

@@ -348,7 +348,6 @@ describe('delivery over a network that loses, repeats and reorders, with owners 
         for (let i = 0; i < 400; i++) model.step()
         await model.heal()
         wrong = model.check()
-        if (process.env['DELIVERY_DEBUG']) for (const id of NODES) console.log(id, (model.world.node(id).endpoint as unknown as { debug?: () => unknown }).debug?.(), [...model.world.node(id).tables].map(([shard, t]) => `${shard}: ${t.tenure?.state}@${t.tenure?.epoch} q${t.queued} ${t.inHand !== undefined}`), model.world.node(id).locations.map((l) => `${l.owner?.nodeId}@${l.epoch}`))
       } catch (error) {
         wrong = [String((error as Error).stack)]
       }
