@@ -79,19 +79,42 @@ export class InvalidActorIdError extends CajunError {
 export class UnserialisablePayloadError extends CajunError {
   readonly code = 'UNSERIALISABLE_PAYLOAD'
   readonly path: string
+  readonly #problem: string
 
-  /** `path` as in `payload.items[3].callback`; `problem` as in `is a function`. */
-  constructor(path: string, problem: string) {
-    super(`${path} ${problem}; payloads are what structured clone takes, less functions and class instances`)
+  /** `path` as in `payload.items[3].callback`; `problem` as in `is a function`; `of` names the message. */
+  constructor(path: string, problem: string, of?: string) {
+    super(
+      `${of === undefined ? '' : `${of}: `}${path} ${problem}; payloads are what structured clone takes, less functions and class instances`,
+    )
     this.path = path
+    this.#problem = problem
+  }
+
+  /** The same, naming the message, which the codec does not know. */
+  naming(of: string): UnserialisablePayloadError {
+    return new UnserialisablePayloadError(this.path, this.#problem, of)
   }
 }
 
 export class PayloadTooLargeError extends CajunError {
   readonly code = 'PAYLOAD_TOO_LARGE'
+  readonly bytes: number
+  readonly limitBytes: number
+  readonly #what: string
 
-  constructor(what: string, bytes: number, limitBytes: number) {
-    super(`${what} takes ${bytes} bytes encoded; the limit is ${limitBytes} (option maxPayloadBytes)`)
+  /** `of` names the message. `bytes`: at least so many; what is over the limit is not measured to its end. */
+  constructor(what: string, bytes: number, limitBytes: number, of?: string) {
+    super(
+      `${of === undefined ? '' : `${of}: `}${what} takes ${bytes} bytes encoded; the limit is ${limitBytes} (option delivery.maxPayloadBytes)`,
+    )
+    this.bytes = bytes
+    this.limitBytes = limitBytes
+    this.#what = what
+  }
+
+  /** The same, naming the message, which the codec does not know. */
+  naming(of: string): PayloadTooLargeError {
+    return new PayloadTooLargeError(this.#what, this.bytes, this.limitBytes, of)
   }
 }
 

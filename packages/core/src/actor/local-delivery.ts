@@ -5,6 +5,7 @@ import type { Message } from '../delivery/message.ts'
 import { AskCycleError } from '../errors.ts'
 import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { clonePayload } from '../messaging/payload-codec.ts'
+import { namePayload } from '../messaging/payload-refusal.ts'
 import { BLOCKED, type Cell, CLOSED, ROOM_WANTED, SCHEDULED } from './cell.ts'
 import type { OutboundOptions } from './destination.ts'
 import { Begun, ChildBound } from './entries.ts'
@@ -17,7 +18,7 @@ export const DEFAULT_ASK_TIMEOUT_MS = 10_000
 /** The hot path: no allocation, no clock, no promise. Its deadline is the queue's coarse clock plus 60 s. */
 export function tellCell(cell: Cell, type: string, payload: unknown, sender: ActorAddress | undefined): boolean {
   const { cohort } = cell
-  const taken = cohort.strict ? clonePayload(payload) : payload
+  const taken = cohort.strict ? copied(cell, type, payload) : payload
   if ((cell.flags & (CLOSED | ROOM_WANTED)) !== 0) return tellUnready(cell, type, taken, sender)
   const mailbox = cell.needMailbox()
   if (mailbox.count >= cohort.mailboxLimit) return tellUnready(cell, type, taken, sender)
@@ -70,10 +71,18 @@ export function tellCellWith(cell: Cell, type: string, payload: unknown, options
 }
 
 function makeMessage(cell: Cell, type: string, payload: unknown, mode: LocalMode, options: OutboundOptions | undefined): LocalMessage {
-  const taken = cell.cohort.strict ? clonePayload(payload) : payload
+  const taken = cell.cohort.strict ? copied(cell, type, payload) : payload
   if (options === undefined) return new LocalMessage(cell, type, taken, mode, undefined, undefined)
   checkTimeout(options.timeoutMs)
   return new LocalMessage(cell, type, taken, mode, options.sender, options.chain)
+}
+
+function copied(cell: Cell, type: string, payload: unknown): unknown {
+  try {
+    return clonePayload(payload)
+  } catch (error) {
+    throw namePayload(error, type, cell)
+  }
 }
 
 export function checkTimeout(timeoutMs: number | undefined): void {

@@ -1,5 +1,5 @@
-// Whether this node may join what is there: protocol versions that overlap, documents with its shard count and hash version, and a
-// list of peers that names it. Read before it registers.
+// Whether this node may join what is there: protocol versions that overlap, documents with its shard count and hash version, and
+// lists of peers that agree. Read before it registers, and once more afterwards.
 
 import { IncompatibleClusterError } from '../errors.ts'
 import { HASH_VERSION } from '../hashing/key-hash.ts'
@@ -17,11 +17,14 @@ export const PROTOCOL: NodeRecord['protocol'] = { min: 1, max: 1 }
 export async function requireCompatible(
   store: Pick<MetadataStore, 'list'>,
   keys: ClusterKeys,
-  options: Pick<ResolvedClusterOptions, 'nodeId' | 'clusterId' | 'shardCount' | 'actors'>,
+  options: Pick<ResolvedClusterOptions, 'nodeId' | 'clusterId' | 'shardCount' | 'actors' | 'peers'>,
 ): Promise<void> {
   for (const entry of await store.list(keys.nodes)) {
     const node = parseNodeRecord(entry.key, entry.value)
-    if (node.nodeId !== options.nodeId) requireProtocol(node, options.clusterId)
+    if (node.nodeId === options.nodeId) continue
+    requireProtocol(node, options.clusterId)
+    requireListed(node, options.peers)
+    requireExpected(node, options.nodeId)
   }
   const kinds = new Set(options.actors.map((definition) => definition.kind))
   for (const entry of await store.list(keys.placement)) {
@@ -34,6 +37,23 @@ function requireProtocol(node: NodeRecord, clusterId: string): void {
   if (min <= PROTOCOL.max && PROTOCOL.min <= max) return
   throw new IncompatibleClusterError(
     `node '${node.nodeId}' of cluster '${clusterId}' speaks protocol versions ${min} to ${max}, this release ${PROTOCOL.min} to ${PROTOCOL.max}; upgrade through a release that speaks both`,
+  )
+}
+
+/** With static peers, only those may be there. */
+function requireListed(node: NodeRecord, peers: ResolvedClusterOptions['peers']): void {
+  if (peers === undefined || peers.some((peer) => peer.nodeId === node.nodeId)) return
+  const listed = peers.map((peer) => peer.nodeId).join(', ')
+  throw new IncompatibleClusterError(
+    `node '${node.nodeId}' is in the cluster and not in this node's option peers, which names: ${listed}; the list must be the same on all nodes`,
+  )
+}
+
+/** A node with a fixed list of peers could not reach one that is not on it. */
+function requireExpected(node: NodeRecord, nodeId: string): void {
+  if (node.peers === undefined || node.peers.includes(nodeId)) return
+  throw new IncompatibleClusterError(
+    `node '${node.nodeId}' has static peers (its option peers), which are: ${node.peers.join(', ')}; they do not name this node, '${nodeId}'. The list must be the same on all nodes`,
   )
 }
 

@@ -1,6 +1,6 @@
 // How a node comes up and goes down: in order, bounded, and cleaning up after itself when a step of the way up fails.
 
-import { ClosedError, IncompatibleClusterError } from '../errors.ts'
+import { ClosedError } from '../errors.ts'
 import { requireCompatible } from './cluster-compatibility.ts'
 import type { ClusterNode } from './cluster-node.ts'
 import { requireStore } from './cluster-options.ts'
@@ -23,24 +23,10 @@ export async function startNode(node: ClusterNode): Promise<void> {
     await node.watches.nodes.start()
     // Once more, now that nobody can come in between: of two that join at the same time at least one sees the other.
     await requireCompatible(store, node.keys, options)
-    requireListed(node)
     node.health.start()
   } catch (error) {
     await stopNode(node, { drain: false })
     throw error
-  }
-}
-
-/** With static peers, only those may be there. */
-function requireListed(node: ClusterNode): void {
-  const { peers } = node.options
-  if (peers === undefined) return
-  const listed = new Set(peers.map((peer) => peer.nodeId))
-  for (const nodeId of node.membership.nodes.keys()) {
-    if (listed.has(nodeId)) continue
-    throw new IncompatibleClusterError(
-      `node '${nodeId}' is in the cluster and not in this node's option peers, which names: ${[...listed].join(', ')}; the list must be the same on all nodes`,
-    )
   }
 }
 

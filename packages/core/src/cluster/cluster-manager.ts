@@ -10,7 +10,7 @@ import { type ActorEntry, type ActorsRequest, listActors } from './actor-listing
 import type { ClusterNode } from './cluster-node.ts'
 import { ControlRpcError } from './control-rpc.ts'
 import { pause } from './pause.ts'
-import { entryOf } from './placement-document.ts'
+import { entryOf, type PlacementDocument } from './placement-document.ts'
 import { migration, unpinning } from './placement-requests.ts'
 
 export interface NodeStatus {
@@ -145,12 +145,7 @@ export class ClusterManager {
   async whereIs(definition: ActorDefinition | string, id: string): Promise<ActorLocation> {
     const kind = kindOf(definition)
     checkActorId(kind, id)
-    const document = this.#node.views.document(kind)
-    if (document === undefined)
-      throw new UnknownKindError(
-        kind,
-        this.#node.views.documents().map((each) => each.kind),
-      )
+    const document = this.#requireKnown(kind)
     const shard = shardOf(id, document.shardCount)
     const pinned = document.pins.has(id)
     const entry = entryOf(document, pinned ? id : shard)
@@ -178,6 +173,7 @@ export class ClusterManager {
   async migrate(definition: ActorDefinition | string, id: string, nodeId: string, options: ManagementOptions = {}): Promise<void> {
     const kind = kindOf(definition)
     checkActorId(kind, id)
+    this.#requireKnown(kind)
     const node = this.#node
     const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
     const untilMs = node.runtime.monotonicMs() + timeoutMs
@@ -206,6 +202,7 @@ export class ClusterManager {
   async unpin(definition: ActorDefinition | string, id: string, options: ManagementOptions = {}): Promise<void> {
     const kind = kindOf(definition)
     checkActorId(kind, id)
+    this.#requireKnown(kind)
     const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
     await this.#askLeader('unpin', { kind, id, timeoutMs }, timeoutMs)
   }
@@ -328,6 +325,16 @@ export class ClusterManager {
         settle: (error) => (error === undefined ? resolve() : reject(error instanceof Error ? error : new ManagementError(String(error)))),
       })
     })
+  }
+
+  #requireKnown(kind: string): PlacementDocument {
+    const { views } = this.#node
+    const document = views.document(kind)
+    if (document !== undefined) return document
+    throw new UnknownKindError(
+      kind,
+      views.documents().map((each) => each.kind),
+    )
   }
 
   #setDraining(draining: boolean): void {

@@ -4,7 +4,7 @@
 import type { ActorDefinition } from '../actor/definition.ts'
 import { ConsoleLogger, type Logger } from '../actor/logger.ts'
 import { type DeliveryLimits, resolveDeliveryLimits } from '../delivery/delivery-limits.ts'
-import { DEFAULT_GUARANTEE, type Guarantee } from '../delivery/guarantee.ts'
+import { DEFAULT_GUARANTEE, GUARANTEES, type Guarantee } from '../delivery/guarantee.ts'
 import { ConfigError, StoreCapabilityError } from '../errors.ts'
 import type { MessagingSystem } from '../messaging/messaging-system.ts'
 import type { MetadataStore, StoreCapabilities } from '../metadata/metadata-store.ts'
@@ -229,7 +229,6 @@ export function requireStore(capabilities: StoreCapabilities, options: ResolvedC
   }
 }
 
-const GUARANTEES: readonly Guarantee[] = ['at-most-once', 'at-least-once', 'exactly-once']
 const STRATEGIES: readonly PlanOptions['strategy'][] = ['rendezvous', 'least-loaded']
 
 function atLeastTtl(option: string, value: unknown, ttlMs: number, orNever: boolean): number {

@@ -29,6 +29,8 @@ export class ControlRpcError extends ManagementError {
 
   constructor(reason: ControlRpcError['reason'], message: string) {
     super(message)
+    // Users meet it as what it extends.
+    this.name = 'ManagementError'
     this.reason = reason
   }
 }

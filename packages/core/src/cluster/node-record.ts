@@ -26,6 +26,8 @@ export interface NodeRecord extends Owner {
    * otherwise.
    */
   readonly epochs?: Readonly<Record<string, number>>
+  /** The nodes of its option `peers`, for deployments with a fixed list: nobody else may join while it is there. Absent: anybody may. */
+  readonly peers?: readonly string[]
   /** The protocol versions that it reads and can write. */
   readonly protocol: { readonly min: number; readonly max: number }
 }
@@ -45,6 +47,7 @@ export function encodeNodeRecord(record: NodeRecord): string {
     load: Number.isFinite(record.load) ? Math.max(0, record.load) : 0,
     draining: record.draining,
     ...(record.epochs === undefined ? {} : { epochs: record.epochs }),
+    ...(record.peers === undefined ? {} : { peers: record.peers }),
     protocol: [record.protocol.min, record.protocol.max],
   })
 }
@@ -70,6 +73,7 @@ export function parseNodeRecord(key: string, value: string): NodeRecord {
     load: at.number(root['load'], 'load', 0),
     draining: at.boolean(root['draining'], 'draining'),
     ...(root.epochs === undefined ? {} : { epochs: epochsOf(at, root.epochs) }),
+    ...(root.peers === undefined ? {} : { peers: at.array(root.peers, 'peers').map((id, i) => at.string(id, `peers[${i}]`)) }),
     protocol: { min, max: at.integer(protocol[1], 'protocol[1]', min) },
   }
 }
