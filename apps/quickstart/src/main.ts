@@ -25,6 +25,8 @@ async function startNode(nodeId: string, storeUrl?: string): Promise<NodeHandle>
     nodeId,
     ledger,
     sessionTtlMs: SESSION_TTL_MS,
+    // That a killed node can't be reached is what the demo is about.
+    logLevel: 'error',
     ...(storeUrl === undefined ? {} : { storeUrl }),
   })
   running.add(node)

@@ -1,6 +1,6 @@
 // One node of the demo: an operating-system process of its own, told what to do by its parent over IPC.
 
-import { ClusterActorSystem } from '@cajun/core'
+import { ClusterActorSystem, ConsoleLogger } from '@cajun/core'
 import { TcpMessagingSystem } from '@cajun/messaging-tcp'
 import { MemoryMetadataServer, MemoryMetadataStore } from '@cajun/metadata-memory'
 import { Account } from './account.ts'
@@ -24,6 +24,7 @@ const cluster = await ClusterActorSystem.start({
   actors: [Account],
   ...(options.isClient === true ? { hosts: [] } : {}),
   sessionTtlMs: options.sessionTtlMs,
+  logger: new ConsoleLogger(options.logLevel),
 })
 
 let load: Load | undefined

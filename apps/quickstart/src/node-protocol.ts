@@ -1,5 +1,6 @@
 // What the parent says to a node process, and how it starts one.
 
+import type { LogLevel } from '@cajun/core'
 import type { LoadOptions } from './load.ts'
 
 export interface NodeOptions {
@@ -9,6 +10,8 @@ export interface NodeOptions {
   /** Absent: this process holds the embedded store. */
   readonly storeUrl?: string
   readonly sessionTtlMs: number
+  /** Default `warn`. */
+  readonly logLevel?: LogLevel
   /** Sends only; owns no account. */
   readonly isClient?: boolean
   /** Listen here, and tell peers to connect there (a proxy). Default: any free port, reached directly. */

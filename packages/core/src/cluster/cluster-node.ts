@@ -6,7 +6,6 @@ import type { ActorDefinition } from '../actor/definition.ts'
 import { ActorHost } from '../actor/host.ts'
 import { ConsoleLogger, childLogger, type Logger } from '../actor/logger.ts'
 import { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
-import { ProtocolError } from '../errors.ts'
 import type { LocalIdentity, PeerId } from '../messaging/messaging-system.ts'
 import type { Entry } from '../metadata/metadata-store.ts'
 import { newIdentity } from '../runtime/identity.ts'
@@ -16,6 +15,7 @@ import { Candidacy } from './candidacy.ts'
 import { PROTOCOL } from './cluster-compatibility.ts'
 import { ClusterEvents } from './cluster-events.ts'
 import { ClusterKeys } from './cluster-keys.ts'
+import { ClusterLog } from './cluster-log.ts'
 import type { ResolvedClusterOptions } from './cluster-options.ts'
 import { ClusterRouter } from './cluster-router.ts'
 import { type ControlMessage, fromWireUnit, readControlMessage } from './control-messages.ts'
@@ -85,6 +85,7 @@ export class ClusterNode {
   /** Kinds whose documents are to be read, and when each was read last. */
   readonly #wanted = new Set<string>()
   readonly #isolation: IsolationWatch
+  readonly #log: ClusterLog
   readonly #handoffStarts = new Map<string, number>()
 
   constructor(options: ResolvedClusterOptions) {
@@ -95,6 +96,8 @@ export class ClusterNode {
     this.keys = new ClusterKeys(options.clusterId)
     this.logger = childLogger(options.logger ?? new ConsoleLogger(), { node: options.nodeId })
     this.events = new ClusterEvents((error) => this.logger.error('a listener of cluster events threw', { error }))
+    this.#log = new ClusterLog(this.logger, runtime)
+    this.#log.follow(this.events)
     this.deadLetters = new DeadLetterSubscribers(() => this.logger)
     this.store = new StoreSentinel(options.metadata, runtime)
     this.membership = new Membership((error) => this.warn('a node record can not be read', error))
@@ -156,7 +159,7 @@ export class ClusterNode {
   /** A background task failed and will be tried again. */
   warn(what: string, error: unknown): void {
     if (this.stopping) return
-    this.logger.warn(what, { error: error instanceof Error ? error.message : String(error) })
+    this.#log.problem(what, error)
     this.events.emit('warning', { what, error })
   }
 
@@ -258,10 +261,7 @@ export class ClusterNode {
       onControl: (from, body) => this.#control(from, body),
       onPeerUp: (peer) => this.#peerUp(peer),
       onPeerDown: (peer, reason) => this.#peerDown(peer, reason),
-      onProtocolError: (peer, error) => {
-        if (error instanceof ProtocolError) this.warn(`node '${peer.nodeId}' sent what the protocol does not know`, error)
-        else this.logger.info(`no connection to node '${peer.nodeId}'`, { error: error.message })
-      },
+      onTransportError: (error, peer) => this.#transportFailed(error, peer),
       onWarning: (message) => this.logger.warn(message),
     })
   }
@@ -433,7 +433,6 @@ export class ClusterNode {
     void this.candidacy.withdraw()
     if (this.stopping) return
     this.events.emit('suspended', { incarnation: self.incarnation, reason })
-    this.logger.warn('the session is over; actors are suspended until this node is registered again', { reason })
     this.health.update()
   }
 
@@ -546,6 +545,7 @@ export class ClusterNode {
   }
 
   #peerUp(peer: PeerId): void {
+    this.#log.peerUp(peer)
     if (this.peers.up(peer)) this.events.emit('peer-up', { nodeId: peer.nodeId })
     this.source.leaderChanged()
     this.health.update()
@@ -556,6 +556,11 @@ export class ClusterNode {
     if (this.membership.processOf(peer.nodeId)?.processId !== peer.processId) this.endpoint.peerGone(peer.processId)
     this.events.emit('peer-down', { nodeId: peer.nodeId, reason: reason.message })
     this.health.update()
+  }
+
+  #transportFailed(error: Error, peer: PeerId | undefined): void {
+    if (this.stopping) return
+    this.#log.transportFailed(error, peer, peer !== undefined && this.membership.processOf(peer.nodeId)?.processId === peer.processId)
   }
 
   #owned(kind: string, shard: number): HeldUnit | undefined {

@@ -639,7 +639,7 @@ export class DeliveryEndpoint implements MessagingHandler {
   }
 
   onError(error: Error, peer?: PeerId): void {
-    if (peer !== undefined) this.options.onProtocolError?.(peer, error)
+    this.options.onTransportError?.(error, peer)
   }
 
   onFrame(from: PeerId, frame: Uint8Array): void {
@@ -754,7 +754,7 @@ export class DeliveryEndpoint implements MessagingHandler {
     this.#armPeerTimer(peer)
     if (peer.isErrorReported) return
     peer.isErrorReported = true
-    this.options.onProtocolError?.(peer.id, wrapped)
+    this.options.onTransportError?.(wrapped, peer.id)
   }
 
   #linkLost(peer: Peer): void {

@@ -39,8 +39,11 @@ export interface DeliveryOptions {
   readonly onControl?: (from: PeerId, body: unknown) => void
   readonly onPeerUp?: (peer: PeerId) => void
   readonly onPeerDown?: (peer: PeerId, reason: Error) => void
-  /** Bytes from a peer that are not what the protocol says; its link was reset. */
-  readonly onProtocolError?: (peer: PeerId, error: Error) => void
+  /**
+   * What went wrong below: `ProtocolError`: bytes that are not what the protocol says, the link was reset; otherwise a peer can't be reached, or, without
+   * `peer`, this process listens no more. The transport tries again by itself.
+   */
+  readonly onTransportError?: (error: Error, peer: PeerId | undefined) => void
   readonly onWarning?: (message: string) => void
 }
 

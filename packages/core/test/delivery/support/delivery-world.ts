@@ -144,7 +144,7 @@ export class TestNode implements PlacementView {
       mayLeave: () => this.leaseIsSafe,
       onDeadLetter: (letter) => this.deadLetters.push(letter),
       onControl: (from, body) => this.control.push({ from: from.nodeId, body }),
-      onProtocolError: (_peer, error) => this.errors.push(error),
+      onTransportError: (error) => this.errors.push(error),
       onWarning: (message) => this.warnings.push(message),
       onViewBehind: (_kind, epoch) => this.behind.push(epoch),
       ...options,
