@@ -41,7 +41,8 @@ export const clusterMutations: readonly Mutation[] = [
     file: 'cluster/placement-document.ts',
     find: 'return epoch > 0 && entry.after <= epoch && epoch <= entry.epoch',
     replace: 'return epoch > 0 && epoch <= entry.epoch',
-    options: { faultKinds: leases, faults: 10 },
+    options: { faultKinds: [...leases, 'store-gap', 'crash', 'migrate'], faults: 16, nodes: 3 },
+    seeds: 1_500,
   },
   {
     id: 'sealed-owner-resumes-by-itself',
@@ -66,7 +67,8 @@ export const clusterMutations: readonly Mutation[] = [
     file: 'cluster/ownership.ts',
     find: 'if (newerCopy || !carriesOn(entry, held.epoch)) return DISCARD',
     replace: 'if (newerCopy) return DISCARD',
-    options: { faultKinds: leases, faults: 10 },
+    options: { faultKinds: [...leases, 'store-gap', 'crash', 'migrate'], faults: 16, nodes: 3 },
+    seeds: 1_500,
   },
   {
     id: 'lease-not-checked-at-use',

@@ -21,7 +21,7 @@ export const deliveryMutations: readonly Mutation[] = [
     id: 'duplicates-not-compared',
     rule: 'the record is compared when a turn starts',
     file: 'delivery/inbound-message.ts',
-    find: 'if (this.isReliable && this.#isDuplicate(tenure)) {',
+    find: 'if ((this.isReliable || this.isReminder) && this.#isDuplicate(tenure)) {',
     replace: 'if (false) {',
     options: { faultKinds: [...links, ...moves], faults: 12 },
   },

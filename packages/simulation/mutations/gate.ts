@@ -15,7 +15,7 @@ interface Verdict {
 }
 
 const DEFAULT_SEEDS = 300
-const HUNT_MS = 240_000
+const HUNT_MS = 180_000
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, jobs: { type: 'string', default: '2' }, list: { type: 'boolean' } } })
 
@@ -49,9 +49,9 @@ async function work(queue: Mutation[], survivors: Mutation[], suspicious: Mutati
   using workshop = new Workshop()
   for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
     const startedMs = performance.now()
-    workshop.plant(mutation)
+    const uproot = workshop.plant(mutation)
     const verdict = await hunt(workshop, mutation)
-    workshop.restore(mutation)
+    uproot()
     const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1)
     if (verdict.seed === undefined) survivors.push(mutation)
     // A mutant that can't even start was not found by its seeds.

@@ -24,13 +24,12 @@ export class Workshop implements Disposable {
     return join(this.directory, 'simulation/mutations/hunt.ts')
   }
 
-  plant(mutation: Mutation): void {
+  /** Returns what takes it out again. */
+  plant(mutation: Mutation): () => void {
     const path = join(this.directory, 'core/src', mutation.file)
-    writeFileSync(path, mutate(readFileSync(path, 'utf8'), mutation))
-  }
-
-  restore(mutation: Mutation): void {
-    cpSync(join(packages, 'core/src', mutation.file), join(this.directory, 'core/src', mutation.file))
+    const source = readFileSync(path, 'utf8')
+    writeFileSync(path, mutate(source, mutation))
+    return () => writeFileSync(path, source)
   }
 
   [Symbol.dispose](): void {

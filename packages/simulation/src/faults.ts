@@ -113,7 +113,9 @@ const WEIGHTS: ReadonlyArray<readonly [FaultKind, number]> = [
 export function planFaults(random: RandomStream, options: FaultPlanOptions): Fault[] {
   const offered = options.kinds ?? WEIGHTS.map(([kind]) => kind)
   // Losing the data of the store is a catastrophe of its own: few seeds have it.
-  const enabled = WEIGHTS.filter(([kind]) => offered.includes(kind) && random.chance(kind === 'store-rebirth' ? 0.08 : 0.5))
+  const enabled = WEIGHTS.filter(
+    ([kind]) => offered.includes(kind) && random.chance(kind === 'store-rebirth' && options.kinds === undefined ? 0.08 : 0.5),
+  )
   if (enabled.length === 0) return []
   const count = options.count ?? 1 + random.below(12)
   const faults: Fault[] = []

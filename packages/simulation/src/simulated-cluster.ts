@@ -37,6 +37,7 @@ export class SimulatedCluster {
   readonly nodes: readonly SimulatedNode[]
   readonly pausedMs: Map<string, number> = new Map()
   readonly #definitions: (process: SimulatedProcess) => readonly ActorDefinition[]
+  readonly #startedMs = new Map<string, number>()
   readonly #pausedAt = new Map<string, number>()
   verbose = false
   /** A process has gone, in whatever way. */
@@ -57,6 +58,8 @@ export class SimulatedCluster {
     this.network = new SimulatedNetwork(loop, streamOf(scenario.seed, 'network'), scenario.network, marks)
     this.store = new SimulatedStore(loop, streamOf(scenario.seed, 'store'), scenario.store, marks)
     this.truth = new Truth(this.store, history, marks)
+    this.truth.isForgotten = (sinceMs) =>
+      sinceMs >= 0 && this.nodes.every(({ process }) => process === undefined || (this.#startedMs.get(process.name) ?? 0) > sinceMs)
     const world = {
       loop,
       onUncaught: (process: SimulatedProcess, error: unknown) => history.found('uncaught', `${process.name}: ${stackOf(error)}`),
@@ -82,6 +85,7 @@ export class SimulatedCluster {
     const process = node.host.boot()
     node.process = process
     this.history.process(process.name, 'started')
+    this.#startedMs.set(process.name, this.loop.nowMs)
     this.history.note(process.name, 'starts')
     process.post(() => void this.#run(node, process))
   }

@@ -7,6 +7,7 @@ import type { SimulatedProcess } from './host.ts'
 import type { Marks } from './marks.ts'
 import type { SimulatedStore, StoreWrite } from './store.ts'
 
+const EPOCHS_PER_ERA = 1_000_000
 const REBIRTH_NOTICED_MS = 5_000
 
 interface Ownership {
@@ -37,6 +38,9 @@ export class Truth {
   readonly #lastTurnMs = new Map<string, number>()
   #leader: { readonly key: string; readonly version: string; readonly process: SimulatedProcess | undefined } | undefined
   #rebornAtMs = Number.NEGATIVE_INFINITY
+  #era = 0
+  /** Whether no process that ran at that time still does. */
+  isForgotten: (sinceMs: number) => boolean = () => false
   onHandoff: ((handoff: HandoffSeen) => void) | undefined
   /** Of placement documents. */
   placementWrites = 0
@@ -75,12 +79,14 @@ export class Truth {
   mayRun(actor: string, process: SimulatedProcess): { readonly epoch: number; readonly problem: string | undefined } {
     this.#lastTurnMs.set(actor, this.#store.loop.nowMs)
     const entry = this.#entryOf(actor)
-    if (entry === undefined || entry.owner === null) return { epoch: entry?.epoch ?? 0, problem: 'nobody owns it' }
+    const era = this.#era * EPOCHS_PER_ERA
+    if (entry === undefined || entry.owner === null) return { epoch: era + (entry?.epoch ?? 0), problem: 'nobody owns it' }
     const name = this.#names.get(entry.owner.processId)
-    if (name !== process.name) return { epoch: entry.epoch, problem: `${name ?? entry.owner.nodeId} owns it under epoch ${entry.epoch}` }
+    if (name !== process.name)
+      return { epoch: era + entry.epoch, problem: `${name ?? entry.owner.nodeId} owns it under epoch ${entry.epoch}` }
     // Any session of the process: which of them counts is the epoch's business.
     const kept = (this.#sessions.get(entry.owner.processId) ?? []).some((session) => this.#store.keepsSession(session))
-    return { epoch: entry.epoch, problem: kept ? undefined : 'its lease is over' }
+    return { epoch: era + entry.epoch, problem: kept ? undefined : 'its lease is over' }
   }
 
   /** What can have cost an actor its state since its last turn: a process that owned it, or was to, lost its memory or its lease. */
@@ -164,7 +170,14 @@ export class Truth {
       this.#history.found('I8', `${by?.name ?? 'somebody'} wrote ${key} although ${this.#leader?.process?.name ?? 'nobody'} leads`)
     }
     const document = parsePlacement(key, value)
-    const before = this.#documents.get(document.kind)
+    let before = this.#documents.get(document.kind)
+    if (before !== undefined && document.epoch < before.epoch && this.isForgotten(this.#rebornAtMs)) {
+      // The store lost its data and every process that knew them is gone: the world begins anew.
+      this.#marks.reach('store reborn and nobody left who remembers')
+      this.#era++
+      this.#documents.clear()
+      before = undefined
+    }
     if (before !== undefined && document.epoch < before.epoch) {
       this.#history.found('I1', `the epoch counter of ${document.kind} went from ${before.epoch} to ${document.epoch}`)
     }

@@ -186,4 +186,17 @@ describe('the checkers', () => {
       expect(found(history)).toEqual(how === 'none' ? [expect.stringMatching(/^I13 .*began life 2/)] : [])
     }
   })
+
+  test('I13: an old life that goes on after a newer one', () => {
+    const history = open()
+    history.gaveUp(history.born('k/x', 'b.1'), 'passivated')
+    history.born('k/x', 'c.1')
+    const messages = [send(history), send(history), send(history)]
+    const lives = [1, 2, 1]
+    messages.forEach((message, index) => {
+      turn(history, message, { life: lives[index] as number, count: index === 2 ? 2 : 1 })
+      history.ended(message, 'ok')
+    })
+    expect(found(history)).toEqual([expect.stringMatching(/^I13 .*went on with life 1/)])
+  })
 })

@@ -17,7 +17,8 @@ export function checkEffects(history: History): Violation[] {
     }
     const reliable = send.guarantee !== 'at-most-once'
     if (turns.length === 0) {
-      if (outcome?.result === 'ok' && !(stashed.has(send.message) && send.form !== 'ask') && (reliable || send.form === 'ask')) report('I3', 'was acknowledged and never handled', outcome.atMs)
+      if (outcome?.result === 'ok' && !(stashed.has(send.message) && send.form !== 'ask') && (reliable || send.form === 'ask'))
+        report('I3', 'was acknowledged and never handled', outcome.atMs)
       continue
     }
     if (outcome?.result === 'not-executed') report('I4', `ended as not executed, and was handled (${places(turns)})`, outcome.atMs)

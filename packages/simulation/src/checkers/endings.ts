@@ -31,7 +31,12 @@ export function checkEndings(history: History, { pausedMs }: EndingsOptions): Vi
         const what = `${describeSend(send)} ended ${(outcome.atMs - send.atMs).toFixed(0)} ms after it was sent, with a deadline of ${send.timeoutMs} ms`
         violations.push({ invariant: 'I7', what, atMs: outcome.atMs })
       }
-    } else if (send.guarantee !== 'at-most-once' && outcome?.result !== 'not-executed' && !effects.has(send.message) && !stashed.has(send.message)) {
+    } else if (
+      send.guarantee !== 'at-most-once' &&
+      outcome?.result !== 'not-executed' &&
+      !effects.has(send.message) &&
+      !stashed.has(send.message)
+    ) {
       // A turn that was fenced takes with it what it sent: its effects are gone, and it runs again.
       if (send.insideOf === undefined) untold.set(send.actor, (untold.get(send.actor) ?? 0) + 1)
     }

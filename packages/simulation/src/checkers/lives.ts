@@ -7,7 +7,14 @@ import type { Violation } from './violation.ts'
 export function checkLives(history: History): Violation[] {
   const violations: Violation[] = []
   const counts = new Map<number, { count: number; process: string }>()
+  const newest = new Map<string, number>()
   for (const turn of history.turns) {
+    const last = newest.get(turn.actor) ?? 0
+    if (turn.life < last) {
+      const what = `${turn.process} went on with life ${turn.life} of ${turn.actor}, although life ${last} had run turns since`
+      violations.push({ invariant: 'I13', what, atMs: turn.atMs })
+    }
+    newest.set(turn.actor, Math.max(last, turn.life))
     const before = counts.get(turn.life)
     const expected = (before?.count ?? 0) + 1
     if (turn.count < expected) {
