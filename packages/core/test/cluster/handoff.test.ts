@@ -90,6 +90,18 @@ describe('the target of a handoff', () => {
     expect(receive(target, shipped('h', 2, 5, items))).toEqual([{ t: 'ship-copied', handoffId: 'h' }])
   })
 
+  it('asks again when chunks come in another order than they were sent', () => {
+    const target = new HandoffTarget()
+    const [begin, first, second, ...rest] = shipped('h', 1, 5, items) as [
+      HandoffMessage,
+      HandoffMessage,
+      HandoffMessage,
+      ...HandoffMessage[],
+    ]
+    expect(receive(target, [begin, second, first, ...rest])).toContainEqual({ t: 'ship-again', handoffId: 'h', attempt: 1 })
+    expect(target.copyOf(unit)).toBeUndefined()
+  })
+
   it('asks for the whole when only the end of an attempt reaches it', () => {
     expect(receive(new HandoffTarget(), shipped('h', 1, 5, items).slice(-1))).toEqual([{ t: 'ship-again', handoffId: 'h', attempt: 1 }])
   })
