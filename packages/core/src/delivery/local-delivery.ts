@@ -175,6 +175,7 @@ export class LocalDelivery implements LocalHost {
     for (const message of returned) {
       const entry = message.entry ?? this.#entryOf(stream, message)
       entry.local = undefined
+      if (message.hasBegun) entry.hasBegun = true
       // The stream may have been closed and opened again since the entry was made.
       entry.stream = stream
       entry.waiter = message.waiter

@@ -51,6 +51,8 @@ export class LocalMessage extends Deadline implements Message {
   entry: OutEntry | undefined = undefined
   /** It came from the outbox, and may be a repetition of what an earlier owner has handled. */
   isFromOutbox = false
+  /** A turn of it was started here, whatever became of it. */
+  hasBegun = false
   /** Its caller has been told already; nothing else may come of it. */
   isAbandoned = false
   state: 'queued' | 'in-hand' | 'stashed' | 'held' | 'ended' = 'queued'
@@ -92,6 +94,7 @@ export class LocalMessage extends Deadline implements Message {
       return false
     }
     this.state = 'in-hand'
+    this.hasBegun = true
     return true
   }
 

@@ -47,6 +47,8 @@ export class OutEntry extends Deadline {
   itemAt = 0
   /** Its bytes were handed to the transport at some time: it may have been executed. */
   wasTransmitted = false
+  /** A turn of this process was started for it, and given up with its owner. */
+  hasBegun = false
   /** While it is in the mailbox of this process. */
   local: LocalMessage | undefined = undefined
   /** Owner deaths that it may have been in hand at. */

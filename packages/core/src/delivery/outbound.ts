@@ -388,7 +388,7 @@ export class Outbound {
     if (entry.isEnded) return
     const options = cause === undefined ? undefined : { cause }
     const what = `${entry.type} to ${formatAddress(entry.stream)}`
-    const isUnknown = entry.mayHaveArrived || entry.isStashed
+    const isUnknown = entry.mayHaveArrived || entry.hasBegun || entry.isStashed
     this.#end(entry, reason, isUnknown ? new DeliveryUnknownError(reason, what, this.#core.messageId(entry.id), options) : new NotExecutedError(reason, what, options))
   }
 

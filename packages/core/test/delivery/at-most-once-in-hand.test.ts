@@ -23,3 +23,22 @@ it('an at-most-once message whose turn had begun is not begun again elsewhere, a
   expect(await outcome).toBe('DELIVERY_UNKNOWN')
   expect(a.endpoint.counters.outboxMessages).toBe(0)
 })
+
+// Found by the simulation (seed 479 with store-down and store-rebirth alone): its caller was told that it had not been executed.
+it('a reliable message whose turn had begun under a lost owner, and that finds no other in time, is unknown and not NotExecuted', async () => {
+  const world = new DeliveryWorld()
+  const a = await world.start('a')
+  world.giveAll(a)
+  const table = a.tables.get(0)
+  if (table === undefined) throw new Error('no table')
+  table.mayRun = () => false
+  const outcome = a.endpoint.ask({ kind: KIND, id: idIn(0) }, 'add', 1, { timeoutMs: 500 }).then(
+    () => 'handled',
+    (error: { code: string }) => error.code,
+  )
+  const message = table.mailboxes.get(idIn(0))?.shift()
+  expect(message?.begin()).toBe(true)
+  message?.returned()
+  world.advance(1_000)
+  expect(await outcome).toBe('DELIVERY_UNKNOWN')
+})
