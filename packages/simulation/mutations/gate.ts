@@ -19,11 +19,20 @@ const HUNT_MS = 180_000
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, jobs: { type: 'string', default: '2' }, list: { type: 'boolean' } } })
 
-function hunt(workshop: Workshop, { seeds = DEFAULT_SEEDS, options = {} }: Pick<Mutation, 'seeds' | 'options'>): Promise<Verdict> {
+function hunt(
+  workshop: Workshop,
+  { seeds = DEFAULT_SEEDS, options = {} }: Pick<Mutation, 'seeds' | 'options'>,
+  from = 1,
+): Promise<Verdict> {
   return new Promise((resolve) => {
     const child = spawn(
       process.execPath,
-      ['--conditions=@cajun/source', '--disable-warning=ExperimentalWarning', workshop.seedRunner, JSON.stringify({ seeds, options })],
+      [
+        '--conditions=@cajun/source',
+        '--disable-warning=ExperimentalWarning',
+        workshop.seedRunner,
+        JSON.stringify({ from, seeds, options }),
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     )
     let output = ''
@@ -47,10 +56,22 @@ function hunt(workshop: Workshop, { seeds = DEFAULT_SEEDS, options = {} }: Pick<
 
 async function work(queue: Mutation[], survivors: Mutation[], suspicious: Mutation[]): Promise<void> {
   using workshop = new Workshop()
+  using sound = new Workshop()
   for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
     const startedMs = performance.now()
     const uproot = workshop.plant(mutation)
-    const verdict = await hunt(workshop, mutation)
+    let verdict = await hunt(workshop, mutation)
+    // A seed under which core fails without the bug says nothing about the bug.
+    while (
+      verdict.seed !== undefined &&
+      verdict.seed > 0 &&
+      (await hunt(sound, { ...mutation, seeds: verdict.seed }, verdict.seed)).seed !== undefined
+    ) {
+      console.log(
+        `${mutation.id.padEnd(44)}           seed ${verdict.seed} fails without it too: ${verdict.invariant} ${verdict.what?.slice(0, 200)}`,
+      )
+      verdict = await hunt(workshop, mutation, verdict.seed + 1)
+    }
     uproot()
     const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1)
     if (verdict.seed === undefined) survivors.push(mutation)

@@ -3,9 +3,9 @@
 import { runScenario } from '../src/run-scenario.ts'
 import { planScenario, type ScenarioOptions } from '../src/scenario.ts'
 
-const { seeds, options } = JSON.parse(process.argv[2] ?? '{}') as { seeds: number; options: ScenarioOptions }
+const { from, seeds, options } = JSON.parse(process.argv[2] ?? '{}') as { from: number; seeds: number; options: ScenarioOptions }
 
-for (let seed = 1; seed <= seeds; seed++) {
+for (let seed = from; seed <= seeds; seed++) {
   const { violations } = await runScenario(planScenario(seed, options))
   const first = violations[0]
   if (first === undefined) continue

@@ -31,7 +31,8 @@ export function checkEffects(history: History): Violation[] {
         lives.add(turn.life)
       }
       const known = outcome !== undefined && (outcome.result === 'ok' || outcome.result === 'failed')
-      const again = turns.find((turn, index) => index > 0 && known && turn.atMs > outcome.atMs)
+      // A stashed message is acknowledged first and taken up later.
+      const again = turns.find((turn, index) => index > 0 && known && turn.atMs > outcome.atMs && !turn.isUnstashed)
       if (again !== undefined) report('I4', `was handled again after it was acknowledged (${places(turns)})`, again.atMs)
     }
     if (outcome?.reply !== undefined) {
