@@ -6,7 +6,7 @@ import type { ActorDefinition } from '../actor/definition.ts'
 import { ActorHost } from '../actor/host.ts'
 import { ConsoleLogger, childLogger, type Logger } from '../actor/logger.ts'
 import { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
-import type { LocalIdentity, PeerId } from '../messaging/messaging-system.ts'
+import type { LocalIdentity } from '../messaging/messaging-system.ts'
 import type { Entry } from '../metadata/metadata-store.ts'
 import { newIdentity } from '../runtime/identity.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -18,33 +18,30 @@ import { ClusterKeys } from './cluster-keys.ts'
 import { ClusterLog } from './cluster-log.ts'
 import type { ResolvedClusterOptions } from './cluster-options.ts'
 import { ClusterRouter } from './cluster-router.ts'
-import { type ControlMessage, fromWireUnit, readControlMessage } from './control-messages.ts'
+import { ControlDesk } from './control-desk.ts'
 import { ControlRpc } from './control-rpc.ts'
 import { HandoffDriver } from './handoff-driver.ts'
+import { countHandoffs } from './handoff-metrics.ts'
 import { HandoffSource } from './handoff-source.ts'
 import { HandoffTarget } from './handoff-target.ts'
 import { HealthMonitor } from './health.ts'
 import type { HeldUnit } from './held-unit.ts'
-import { IsolationWatch } from './isolation.ts'
 import { Leader } from './leader.ts'
-import { encodeLeader, type LeaderIdentity, parseLeader } from './leader-key.ts'
+import { encodeLeader, type LeaderIdentity } from './leader-key.ts'
 import { Membership } from './membership.ts'
 import { ClusterMetrics } from './metrics.ts'
+import { NodeReactions } from './node-reactions.ts'
 import type { NodeRecord } from './node-record.ts'
 import { NodeSession } from './node-session.ts'
 import { PeerDirectory } from './peer-directory.ts'
-import { parsePlacement } from './placement-codec.ts'
-import type { Owner, PlacementDocument } from './placement-document.ts'
+import type { PlacementDocument } from './placement-document.ts'
 import { PlacementViews } from './placement-views.ts'
 import { PlacementWaiters } from './placement-waiters.ts'
 import { RegistryKeeper } from './registry-keeper.ts'
-import { packShipment } from './shipment.ts'
 import { StoreSentinel } from './store-sentinel.ts'
 import { TenureKeeper } from './tenure-keeper.ts'
 import { WatchedPrefix } from './watched-prefix.ts'
 
-/** What a chunk of shipped state takes beside its bytes, within the limit of a control message. */
-const CHUNK_OVERHEAD_BYTES = 1_024
 /** A document that is asked for again and again is read no more often than this. */
 const READ_AGAIN_MS = 20
 
@@ -60,6 +57,8 @@ export class ClusterNode {
   readonly views: PlacementViews = new PlacementViews()
   readonly membership: Membership
   readonly waiters: PlacementWaiters
+  readonly reactions: NodeReactions
+  readonly desk: ControlDesk
   readonly host: ActorHost
   readonly router: ClusterRouter
   readonly endpoint: DeliveryEndpoint
@@ -80,13 +79,10 @@ export class ClusterNode {
   draining = false
   stopping = false
   storeId = ''
-  #leaderSeen: LeaderIdentity | undefined
   #rebornAtMs = Number.NEGATIVE_INFINITY
   /** Kinds whose documents are to be read, and when each was read last. */
   readonly #wanted = new Set<string>()
-  readonly #isolation: IsolationWatch
   readonly #log: ClusterLog
-  readonly #handoffStarts = new Map<string, number>()
 
   constructor(options: ResolvedClusterOptions) {
     this.options = options
@@ -103,9 +99,12 @@ export class ClusterNode {
     this.membership = new Membership((error) => this.warn('a node record can not be read', error))
     this.waiters = new PlacementWaiters(runtime)
     this.router = new ClusterRouter(runtime)
+    this.reactions = new NodeReactions(this, this.#log)
+    this.desk = new ControlDesk(this)
     this.host = this.#newHost()
     this.endpoint = this.#newEndpoint()
     this.metrics = this.#newMetrics()
+    countHandoffs(this.events, this.metrics, runtime)
     this.router.connect(this.endpoint, this.metrics.latency)
     this.peers = new PeerDirectory({
       runtime,
@@ -136,7 +135,6 @@ export class ClusterNode {
       onError: (error) => this.warn('the registry of remembered actors could not be read or written', error),
     })
     this.rpc = new ControlRpc({ runtime, local: this.local, send: (to, message) => this.endpoint.control(to, message) })
-    this.#isolation = new IsolationWatch({ isolationMs: options.isolationMs, jitter: runtime.random() })
     this.health = this.#newHealth()
     this.store.tell(this.health)
     this.watches = this.#newWatches()
@@ -153,7 +151,7 @@ export class ClusterNode {
   }
 
   get leaderSeen(): LeaderIdentity | undefined {
-    return this.#leaderSeen
+    return this.reactions.leaderSeen
   }
 
   /** A background task failed and will be tried again. */
@@ -258,10 +256,10 @@ export class ClusterNode {
       mayLeave: () => this.session.leaseIsSafe(),
       onDeadLetter: (letter) => this.host.deadLetter(letter),
       onViewBehind: (kind) => this.readDocument(kind),
-      onControl: (from, body) => this.#control(from, body),
-      onPeerUp: (peer) => this.#peerUp(peer),
-      onPeerDown: (peer, reason) => this.#peerDown(peer, reason),
-      onTransportError: (error, peer) => this.#transportFailed(error, peer),
+      onControl: (from, body) => this.desk.receive(from, body),
+      onPeerUp: (peer) => this.reactions.peerUp(peer),
+      onPeerDown: (peer, reason) => this.reactions.peerDown(peer, reason),
+      onTransportError: (error, peer) => this.reactions.transportFailed(error, peer),
       onWarning: (message) => this.logger.warn(message),
     })
   }
@@ -303,7 +301,7 @@ export class ClusterNode {
         this.events.emit('resumed', { incarnation: self.incarnation })
         this.health.update()
       },
-      onLost: (self, reason) => this.#sessionLost(self, reason),
+      onLost: (self, reason) => this.reactions.sessionLost(self, reason),
       beforeRejoin: () => this.checkStoreIdentity(),
       onError: (error) => this.warn('the session could not be opened or the node registered', error),
     })
@@ -344,10 +342,10 @@ export class ClusterNode {
         // A document that came meanwhile may have ended it.
         this.keeper.settle(unit.kind)
       },
-      chunks: (unit) => this.#chunksOf(this.keeper.find(unit)),
-      send: (to, message) => this.#say(to, message),
+      chunks: (unit) => this.desk.chunksOf(this.keeper.find(unit)),
+      send: (to, message) => this.desk.say(to, message),
       drained: (to) => this.endpoint.controlDrained(to),
-      leader: () => this.#leaderSeen,
+      leader: () => this.leaderSeen,
       onError: (error) => this.warn('a handoff met an error and goes on', error),
     })
   }
@@ -365,32 +363,13 @@ export class ClusterNode {
       source: this.source,
       target: this.target,
       leaseIsSafe: () => this.session.leaseIsSafe(),
-      events: this.#handoffEvents(),
+      events: this.events,
       logger: this.logger,
       onOpened: (held) => {
         this.router.bind(held.table, held.tenure)
         this.registry.opened(held)
       },
     })
-  }
-
-  /** Handoffs are counted on their way to whoever listens. */
-  #handoffEvents(): ClusterEvents {
-    this.events.on('handoff-started', (event) => {
-      this.metrics.handoffsStarted++
-      this.#handoffStarts.set(event.handoffId, this.runtime.monotonicMs())
-    })
-    this.events.on('handoff-finished', (event) => {
-      this.metrics.handoffsCompleted++
-      const startedMs = this.#handoffStarts.get(event.handoffId)
-      this.#handoffStarts.delete(event.handoffId)
-      if (startedMs !== undefined) this.metrics.handoffDuration.record(this.runtime.monotonicMs() - startedMs)
-    })
-    this.events.on('handoff-aborted', (event) => {
-      this.metrics.handoffsAborted++
-      this.#handoffStarts.delete(event.handoffId)
-    })
-    return this.events
   }
 
   #newHealth(): HealthMonitor {
@@ -401,9 +380,9 @@ export class ClusterNode {
       everyMs: sessionTtlMs / 3,
       outageMs: sessionTtlMs / 2,
       ping: () => this.store.ping(),
-      problems: () => this.#problems(),
+      problems: () => this.reactions.problems(),
       isSuspended: () => this.session.self === undefined,
-      onLook: () => this.#look(),
+      onLook: () => this.reactions.look(),
     })
   }
 
@@ -420,147 +399,14 @@ export class ClusterNode {
         onError: (error) => this.warn(`the watch on ${what} could not be reconciled`, error),
       })
     return {
-      nodes: watch(keys.nodes, 'nodes', (changed) => this.#nodesChanged(changed)),
-      placement: watch(keys.placement, 'placement', (changed) => this.#placementChanged(changed)),
-      leader: watch(keys.leader, 'the leader', (changed) => this.#leaderChanged(changed.get(keys.leader))),
+      nodes: watch(keys.nodes, 'nodes', (changed) => this.reactions.nodesChanged(changed)),
+      placement: watch(keys.placement, 'placement', (changed) => this.reactions.placementChanged(changed)),
+      leader: watch(keys.leader, 'the leader', (changed) => this.reactions.leaderChanged(changed.get(keys.leader))),
     }
-  }
-
-  // ── What happens ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #sessionLost(self: Owner, reason: string): void {
-    this.keeper.suspendAll()
-    void this.candidacy.withdraw()
-    if (this.stopping) return
-    this.events.emit('suspended', { incarnation: self.incarnation, reason })
-    this.health.update()
-  }
-
-  #nodesChanged(changed: ReadonlyMap<string, Entry | undefined>): void {
-    const { joined, left } = this.membership.apply(changed)
-    const ownKey = this.keys.node(this.local.nodeId)
-    if (changed.has(ownKey)) this.session.recordSeen(changed.get(ownKey))
-    const joinedProcesses = new Set(joined.map((node) => node.processId))
-    for (const node of left) {
-      if (node.processId !== this.local.processId && !joinedProcesses.has(node.processId)) this.#processLeft(node)
-      this.events.emit('node-left', { nodeId: node.nodeId, processId: node.processId, incarnation: node.incarnation })
-    }
-    for (const node of joined) {
-      this.peers.joined(node)
-      this.events.emit('node-joined', { nodeId: node.nodeId, processId: node.processId, incarnation: node.incarnation })
-    }
-    this.leader.trigger()
-    this.waiters.check()
-  }
-
-  /**
-   * Its session is over, by the store. While it is still connected its link is left alone: it may only have been cut off from the store, and come back as
-   * the same process; its streams follow the placement in any case.
-   */
-  #processLeft(node: NodeRecord): void {
-    this.peers.left(node)
-    this.rpc.peerGone(node.processId)
-    if (!this.peers.isUp(node.nodeId, node.processId)) this.endpoint.peerGone(node.processId)
-  }
-
-  #placementChanged(changed: ReadonlyMap<string, Entry | undefined>): void {
-    for (const entry of changed.values()) {
-      // Documents are never deleted, so a store that has lost one may have lost everything.
-      if (entry === undefined) this.loops.storeIdentity.trigger()
-      else this.#readEntry(entry)
-    }
-  }
-
-  #readEntry(entry: Entry): void {
-    try {
-      this.applyDocument(parsePlacement(entry.key, entry.value))
-    } catch (error) {
-      this.warn('a placement document can not be read', error)
-    }
-  }
-
-  #leaderChanged(entry: Entry | undefined): void {
-    let leader: LeaderIdentity | undefined
-    try {
-      leader = entry === undefined ? undefined : parseLeader(entry)
-    } catch (error) {
-      this.warn('the leader key can not be read', error)
-    }
-    this.#leaderSeen = leader
-    this.candidacy.keySeen(entry?.version)
-    this.source.leaderChanged()
-    this.events.emit('leader-changed', { nodeId: leader?.nodeId, processId: leader?.processId })
-    this.waiters.check()
-    this.health.update()
-  }
-
-  #control(from: PeerId, body: unknown): void {
-    let message: ControlMessage | undefined
-    try {
-      message = readControlMessage(body)
-    } catch (error) {
-      return this.warn(`node '${from.nodeId}' sent a control message that can not be read`, error)
-    }
-    if (message !== undefined && !this.stopped) this.#hear(from, message)
   }
 
   get stopped(): boolean {
     return this.stopping && this.session.self === undefined
-  }
-
-  #hear(from: PeerId, message: ControlMessage): void {
-    switch (message.t) {
-      case 'ship-begin':
-      case 'ship-chunk':
-      case 'ship-end': {
-        const isNew = message.t === 'ship-begin' && this.target.handoffOf(fromWireUnit(message.unit))?.handoffId !== message.handoffId
-        const answer = this.target.receive(from.nodeId, message)
-        if (isNew) {
-          const unit = fromWireUnit(message.unit)
-          this.events.emit('handoff-started', {
-            ...unit,
-            handoffId: message.handoffId,
-            role: 'target',
-            from: from.nodeId,
-            to: this.local.nodeId,
-          })
-        }
-        if (answer !== undefined) this.#say(from, answer)
-        return
-      }
-      case 'ship-copied':
-      case 'ship-again':
-        return this.source.receive(from, message)
-      case 'released':
-        return this.leader.released(from, fromWireUnit(message.unit), message.handoffId, message.epoch)
-      case 'request':
-      case 'response':
-        return this.rpc.receive(from, message)
-    }
-  }
-
-  #say(to: PeerId, message: ControlMessage): void {
-    if (to.processId === this.local.processId) this.#hear(this.local, message)
-    else this.endpoint.control(to, message)
-  }
-
-  #peerUp(peer: PeerId): void {
-    this.#log.peerUp(peer)
-    if (this.peers.up(peer)) this.events.emit('peer-up', { nodeId: peer.nodeId })
-    this.source.leaderChanged()
-    this.health.update()
-  }
-
-  #peerDown(peer: PeerId, reason: Error): void {
-    if (!this.peers.down(peer)) return
-    if (this.membership.processOf(peer.nodeId)?.processId !== peer.processId) this.endpoint.peerGone(peer.processId)
-    this.events.emit('peer-down', { nodeId: peer.nodeId, reason: reason.message })
-    this.health.update()
-  }
-
-  #transportFailed(error: Error, peer: PeerId | undefined): void {
-    if (this.stopping) return
-    this.#log.transportFailed(error, peer, peer !== undefined && this.membership.processOf(peer.nodeId)?.processId === peer.processId)
   }
 
   #owned(kind: string, shard: number): HeldUnit | undefined {
@@ -568,51 +414,13 @@ export class ClusterNode {
     return held?.state === 'active' && this.session.leaseIsSafe() ? held : undefined
   }
 
-  *#chunksOf(held: HeldUnit | undefined): Generator<Uint8Array> {
-    if (held === undefined || held.state !== 'sealed') return
-    const chunkBytes = Math.max(CHUNK_OVERHEAD_BYTES, this.options.handoff.chunkBytes - CHUNK_OVERHEAD_BYTES)
-    yield* packShipment(held.items(), chunkBytes, (actor, error) =>
-      this.logger.warn('state can not be moved; the actor starts afresh on the other side', { kind: actor.kind, id: actor.id, error }),
-    )
-  }
-
   async #readWanted(): Promise<void> {
     const kinds = [...this.#wanted]
     this.#wanted.clear()
     for (const kind of kinds) {
       const entry = await this.store.get(this.keys.placementOf(kind))
-      if (entry !== undefined) this.#readEntry(entry)
+      if (entry !== undefined) this.reactions.readEntry(entry)
     }
     if (this.#wanted.size > 0) this.loops.documents.triggerWithin(READ_AGAIN_MS)
-  }
-
-  #problems(): string[] {
-    const problems: string[] = []
-    if (this.session.self === undefined)
-      problems.push(this.session.staysOut ? 'this node keeps out of the cluster: it reaches none of its peers' : 'this node has no session')
-    if (this.#leaderSeen === undefined) problems.push('nobody leads')
-    const down = this.peers.registeredAndDown(this.membership.nodes)
-    if (down.length > 0) problems.push(`no connection to ${down.join(', ')}`)
-    return problems
-  }
-
-  /** Regular small checks, none of which anything else depends on being on time. */
-  #look(): void {
-    if (this.stopping) return
-    // Turns that found the lease unsafe for a moment wait to be woken.
-    if (this.session.leaseIsSafe()) for (const held of this.keeper.held()) held.table.wake()
-    this.peers.forgetOld()
-    this.session.update()
-    const others = [...this.membership.nodes.values()].filter((node) => node.processId !== this.local.processId)
-    const verdict = this.#isolation.look({
-      nowMs: this.runtime.monotonicMs(),
-      registered: this.session.self !== undefined,
-      storeReachable: this.health.storeIsReachable,
-      others: others.length,
-      reachable: this.peers.upCount,
-      leads: this.leader.leads,
-    })
-    if (verdict === 'leave') this.session.leave('this node reaches the store but none of its peers')
-    else if (verdict === 'return') this.session.rejoin()
   }
 }
