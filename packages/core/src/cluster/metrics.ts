@@ -14,7 +14,7 @@ export interface DeliveryCounters {
   readonly messagesSent: number
   /** Messages that reached a mailbox of this process, duplicates aside. */
   readonly messagesReceived: number
-  /** Messages sent by this process that ended otherwise than handled: dead letters, and sends and asks that were rejected. */
+  /** Sends and asks of this process that were rejected, and dead letters reported on it. */
   readonly messagesFailed: number
   /** Messages kept until they end: not sent yet, or not acknowledged. */
   readonly outboxMessages: number
@@ -46,7 +46,7 @@ export interface ClusterMetricsSnapshot {
     readonly sent: number
     /** Counter: taken into mailboxes on this node. */
     readonly received: number
-    /** Counter: sent by this node and ended otherwise than handled. */
+    /** Counter: sends and asks of this node that were rejected, and dead letters reported on it. */
     readonly failed: number
     /** Gauge: sent and received since the last snapshot that is at least a second old, by the second. */
     readonly sentPerSecond: number
