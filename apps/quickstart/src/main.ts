@@ -2,6 +2,7 @@
 // one process is killed, one joins, one is drained, one actor is moved by hand. Ends with what was sent, handled, lost and
 // duplicated, and exits with 1 when a promise was broken.
 
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,7 @@ import { progress, say, table } from './display.ts'
 import { type LedgerEntry, readLedger } from './ledger.ts'
 import type { LoadReport } from './load.ts'
 import { NodeHandle } from './node-handle.ts'
+import type { Moves } from './node-protocol.ts'
 
 const SESSION_TTL_MS = 5_000
 const ACTORS = 3_000
@@ -18,6 +20,8 @@ const MESSAGES_PER_SECOND = 1_000
 const folder = await mkdtemp(join(tmpdir(), 'cajun-quickstart-'))
 const running = new Set<NodeHandle>()
 const ledgers: string[] = []
+/** Shards and pinned actors that changed hands since node2 was killed. */
+const moves = { arrived: 0, aborted: 0, failedOver: 0 }
 
 async function startNode(nodeId: string, storeUrl?: string): Promise<NodeHandle> {
   const ledger = join(folder, `${nodeId}.ledger`)
@@ -32,6 +36,19 @@ async function startNode(nodeId: string, storeUrl?: string): Promise<NodeHandle>
   running.add(node)
   ledgers.push(ledger)
   return node
+}
+
+/** Adds what a node has counted, or takes it off again. */
+async function countMoves(node: NodeHandle, sign: 1 | -1): Promise<void> {
+  const counted = await node.tell<Moves>({ do: 'moves' })
+  moves.arrived += sign * counted.arrived
+  moves.aborted += sign * counted.aborted
+  moves.failedOver += sign * counted.failedOver
+}
+
+async function stopNode(node: NodeHandle): Promise<void> {
+  await node.stop()
+  running.delete(node)
 }
 
 function pause(ms: number): Promise<void> {
@@ -56,7 +73,8 @@ async function timed<T>(work: Promise<T>): Promise<{ readonly value: T; readonly
 
 function stopChildrenAndExit(code: number): void {
   for (const node of running) void node.kill()
-  setTimeout(() => process.exit(code), 100)
+  rmSync(folder, { recursive: true, force: true })
+  process.exit(code)
 }
 process.once('SIGINT', () => stopChildrenAndExit(130))
 process.once('SIGTERM', () => stopChildrenAndExit(143))
@@ -73,6 +91,8 @@ async function scenario(): Promise<boolean> {
   })
   await flow(node1, 4_000, 'steady')
 
+  // What moved while the cluster formed is not of interest.
+  await Promise.all([countMoves(node1, -1), countMoves(node3, -1)])
   const killedAtMs = Date.now()
   await node2.kill()
   running.delete(node2)
@@ -97,17 +117,16 @@ async function scenario(): Promise<boolean> {
   await flow(node1, 1_000, 'steady')
 
   const drained = await timed(node1.tell({ do: 'drain', node: 'node3' }))
-  await node3.stop()
-  running.delete(node3)
+  await countMoves(node3, 1)
+  await stopNode(node3)
   say(`node3 was drained in ${Math.round(drained.ms)} ms and stopped`)
   await flow(node1, 1_500, 'steady')
 
   say('the stream ends; waiting for what is under way')
   const reports = await node1.tell<LoadReport[]>({ do: 'finish-load' })
-  await joined.value.stop()
-  running.delete(joined.value)
-  await node1.stop()
-  running.delete(node1)
+  await Promise.all([countMoves(joined.value, 1), countMoves(node1, 1)])
+  await stopNode(joined.value)
+  await stopNode(node1)
   return verdict(reports, killedAtMs, stateKept)
 }
 
@@ -153,6 +172,9 @@ async function verdict(reports: readonly LoadReport[], killedAtMs: number, state
   )
   process.stdout.write(
     `failover: ${failoverMs ?? '?'} ms from SIGKILL to the last waiting message handled (session TTL ${SESSION_TTL_MS} ms, limit ${failoverLimitMs} ms)\n`,
+  )
+  process.stdout.write(
+    `moves: ${moves.failedOver} shards failed over from node2; ${moves.arrived} handed over with their state (join, migration, drain), ${moves.aborted} aborted\n`,
   )
   for (const report of reports) {
     for (const [error, count] of report.errors) process.stdout.write(`${report.guarantee}: ${count} x ${error}\n`)

@@ -6,7 +6,7 @@ import { MemoryMetadataServer, MemoryMetadataStore } from '@cajun/metadata-memor
 import { Account } from './account.ts'
 import { openLedger } from './ledger.ts'
 import { Load } from './load.ts'
-import type { Command, NodeOptions } from './node-protocol.ts'
+import type { Command, Moves, NodeOptions } from './node-protocol.ts'
 
 const options = JSON.parse(process.argv[2] ?? '{}') as NodeOptions
 openLedger(options.ledger)
@@ -29,6 +29,11 @@ const cluster = await ClusterActorSystem.start({
 
 let load: Load | undefined
 
+let arrived = 0
+cluster.events.on('handoff-finished', ({ role }) => {
+  if (role === 'target') arrived++
+})
+
 async function run(command: Command): Promise<unknown> {
   switch (command.do) {
     case 'start-load':
@@ -49,8 +54,10 @@ async function run(command: Command): Promise<unknown> {
       return cluster.manager.nodes()
     case 'balance':
       return cluster.ref(Account, command.actor).ask('balance')
-    case 'metrics':
-      return cluster.metrics()
+    case 'moves': {
+      const { handoffs, failovers } = cluster.metrics()
+      return { arrived, aborted: handoffs.aborted, failedOver: failovers.units } satisfies Moves
+    }
     case 'stop':
       await cluster.stop()
       await store?.close()

@@ -20,7 +20,17 @@ export interface NodeOptions {
 
 export type Command =
   | { readonly do: 'start-load'; readonly load: LoadOptions }
-  | { readonly do: 'progress' | 'finish-load' | 'nodes' | 'metrics' | 'stop' }
+  | { readonly do: 'progress' | 'finish-load' | 'nodes' | 'moves' | 'stop' }
   | { readonly do: 'where' | 'balance'; readonly actor: string }
   | { readonly do: 'migrate'; readonly actor: string; readonly to: string }
   | { readonly do: 'drain'; readonly node: string }
+
+/** What a node has counted since it started. */
+export interface Moves {
+  /** Handed over to it. */
+  readonly arrived: number
+  /** Begun with it at either end, and given up. */
+  readonly aborted: number
+  /** Given to new owners by it, as leader. */
+  readonly failedOver: number
+}
