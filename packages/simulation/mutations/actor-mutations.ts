@@ -13,12 +13,12 @@ export const actorMutations: readonly Mutation[] = [
     seeds: 1_500,
   },
   {
-    id: 'stash-lost-on-restart',
+    id: 'mailbox-lost-on-restart',
     rule: 'the mailbox outlives activations',
     file: 'actor/lifecycle.ts',
-    find: '    cell.needMailbox().pushFront(stash[i], undefined, undefined, 0)\n',
-    replace: '',
-    options: { faultKinds: ['migrate'], faults: 2, messages: 300 },
+    find: '  const stash = cell.activation?.takeStash() ?? []\n',
+    replace: '  const stash = cell.activation?.takeStash() ?? []\n  cell.mailbox = undefined\n',
+    options: { faultKinds: [], messages: 300 },
   },
   {
     id: 'queue-not-returned-at-seal',

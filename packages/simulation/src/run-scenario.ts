@@ -241,12 +241,22 @@ class Run {
   }
 
   #settled(): void {
+    if (this.scenario.faults.length === 0) this.#checkCalm()
     for (const document of this.#cluster.truth.documents) {
       document.shards.forEach((entry, shard) => {
         const owner = entry.owner === null ? undefined : this.#cluster.truth.processName(entry.owner.processId)
         const alive = this.#cluster.nodes.some((node) => node.process?.name === owner)
         if (!alive) this.history.found('I9', `${document.kind}/${shard} belongs to ${owner ?? 'nobody'} in the end`)
       })
+    }
+  }
+
+  /** Without a fault every reliable message with time to spare is handled: an ending that is merely allowed would be a loss. */
+  #checkCalm(): void {
+    for (const send of this.history.sends) {
+      const outcome = this.history.outcomes.get(send.message)
+      if (send.guarantee === 'at-most-once' || send.timeoutMs < 3_000 || outcome?.detail?.includes('deadline') !== true) continue
+      this.history.found('I3', `without any fault, message ${send.message} to ${send.actor} ended as ${outcome.result}: ${outcome.detail}`)
     }
   }
 }
