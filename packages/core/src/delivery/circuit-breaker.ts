@@ -4,7 +4,10 @@
 //   closed ── n failures in a row ──> open ── after openMs ──> half-open ── lets one probe through ── failure ──> open
 //     ▲─────────────── any sign of life, or a placement change, from every state ────────────────────┘
 
-type State = { readonly name: 'closed'; failures: number } | { readonly name: 'open'; readonly untilMs: number } | { readonly name: 'half-open' }
+type State =
+  | { readonly name: 'closed'; failures: number }
+  | { readonly name: 'open'; readonly untilMs: number }
+  | { readonly name: 'half-open' }
 
 export class CircuitBreaker {
   readonly #failures: number

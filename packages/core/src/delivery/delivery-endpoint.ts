@@ -179,7 +179,7 @@ export class DeliveryEndpoint implements MessagingHandler {
     }
     const entry = this.#entry(stream, type, payload, isReliable, false, call, timeoutMs)
     this.#submit(entry, call)
-    return !entry.isEnded || !isReliable ? !this.#admission.isCongested(peer) : false
+    return !entry.isEnded && !this.#admission.isCongested(peer)
   }
 
   /** Resolves when the turn ended (at-most-once: when it was written). Rejects with `NotExecutedError`, `DeliveryUnknownError` or why it was refused. */

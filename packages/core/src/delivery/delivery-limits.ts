@@ -73,7 +73,10 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
 export const FRAME_OVERHEAD_BYTES: number = 16 * 1024
 
 /** Fills in defaults; throws `ConfigError` naming the option. `maxFrameBytes` is the transport's. */
-export function resolveDeliveryLimits(given: Partial<DeliveryLimits> = {}, maxFrameBytes: number = Number.POSITIVE_INFINITY): DeliveryLimits {
+export function resolveDeliveryLimits(
+  given: Partial<DeliveryLimits> = {},
+  maxFrameBytes: number = Number.POSITIVE_INFINITY,
+): DeliveryLimits {
   const limits = { ...DEFAULT_DELIVERY_LIMITS }
   for (const [name, value] of Object.entries(given)) {
     if (!(name in DEFAULT_DELIVERY_LIMITS)) throw new ConfigError(`unknown delivery limit '${name}'`)

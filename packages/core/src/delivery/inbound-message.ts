@@ -1,8 +1,8 @@
 // A message from another process in the hands of the actor room, and the rules of its end: the record is compared when its turn starts and
 // set when the turn has ended, and only then it is acknowledged.
 
-import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { ActorFailedError, DeliveryUnknownError, NotExecutedError } from '../errors.ts'
+import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { OUTCOME_STASHED } from '../messaging/frame-format.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
 import type { DeliveryCore } from './delivery-core.ts'

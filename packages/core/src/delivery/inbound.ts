@@ -2,12 +2,13 @@
 // where the actor is now. Owns the tenures of this process and the streams that wait for them.
 
 import { ProtocolError } from '../errors.ts'
+import type { ActorAddress } from '../messaging/address.ts'
 import {
+  creditCost,
   EXTRA_CHAIN,
   EXTRA_DEADLINE,
   EXTRA_SENDER,
   EXTRA_STASHED,
-  creditCost,
   ITEM_VOID,
   MESSAGE_ASK,
   MESSAGE_EXTRA,
@@ -16,13 +17,12 @@ import {
   MESSAGE_SAME_ACTOR,
   MESSAGE_SAME_NAME,
 } from '../messaging/frame-format.ts'
-import type { ActorAddress } from '../messaging/address.ts'
 import type { FrameReader } from '../messaging/frame-reader.ts'
 import { decodePayload } from '../messaging/payload-codec.ts'
 import { judge } from './acceptance.ts'
 import type { DeliveryCore } from './delivery-core.ts'
-import { type InboundHost, InboundMessage } from './inbound-message.ts'
 import { InStream } from './in-stream.ts'
+import { type InboundHost, InboundMessage } from './inbound-message.ts'
 import type { Peer } from './peer.ts'
 import type { Location } from './placement-view.ts'
 import { actorKey, type Source } from './records.ts'
@@ -106,7 +106,17 @@ export class Inbound {
     } catch (error) {
       malformed = error as Error
     }
-    const message = new InboundMessage(this.host, stream, id, this.#lastName, payload, (flags & MESSAGE_ASK) !== 0, (flags & MESSAGE_RELIABLE) !== 0, sender, chain)
+    const message = new InboundMessage(
+      this.host,
+      stream,
+      id,
+      this.#lastName,
+      payload,
+      (flags & MESSAGE_ASK) !== 0,
+      (flags & MESSAGE_RELIABLE) !== 0,
+      sender,
+      chain,
+    )
     message.cost = cost
     message.malformed = malformed
     if (this.#lastDeadlineMs > 0) message.atMs = this.#core.now() + this.#lastDeadlineMs

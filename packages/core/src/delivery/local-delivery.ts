@@ -7,7 +7,7 @@ import { clonePayload, decodePayload } from '../messaging/payload-codec.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
 import type { DeliveryCore } from './delivery-core.ts'
 import type { DeliveryCall } from './delivery-options.ts'
-import { LocalMessage, type LocalHost } from './local-message.ts'
+import { type LocalHost, LocalMessage } from './local-message.ts'
 import type { OutEntry, Waiter } from './out-entry.ts'
 import { OutEntry as Entry } from './out-entry.ts'
 import type { OutStream } from './out-stream.ts'
@@ -33,7 +33,17 @@ export class LocalDelivery implements LocalHost {
   }
 
   /** The short way. `false`: the mailbox did not take it, and the caller gives it to the outbox. */
-  deliver(tenure: Tenure, address: ActorAddress, type: string, payload: unknown, isAsk: boolean, isReliable: boolean, call: DeliveryCall | undefined, timeoutMs: number, waiter: Waiter | undefined): boolean {
+  deliver(
+    tenure: Tenure,
+    address: ActorAddress,
+    type: string,
+    payload: unknown,
+    isAsk: boolean,
+    isReliable: boolean,
+    call: DeliveryCall | undefined,
+    timeoutMs: number,
+    waiter: Waiter | undefined,
+  ): boolean {
     const value = this.core.strict ? clonePayload(payload, this.core.limits.maxPayloadBytes) : payload
     const message = new LocalMessage(this, tenure, address, type, value, isAsk, isReliable, copyAddress(call?.sender), call?.chain)
     message.atMs = this.core.now() + timeoutMs
@@ -169,7 +179,8 @@ export class LocalDelivery implements LocalHost {
     stream.returned = undefined
     returned.sort((a, b) => a.order - b.order)
     const unsent: OutEntry[] = []
-    for (let entry = stream.cursor; entry !== undefined; entry = entry.next) if (!entry.isExposed && entry.local === undefined) unsent.push(entry)
+    for (let entry = stream.cursor; entry !== undefined; entry = entry.next)
+      if (!entry.isExposed && entry.local === undefined) unsent.push(entry)
     const { peer } = stream
     for (const entry of unsent) stream.remove(entry)
     for (const message of returned) {

@@ -1,8 +1,8 @@
 // A message of this process to an actor of this process: the short way into a mailbox. It has an id only once somebody needs one
 // (the handler asks for it, or it goes back to the outbox), because most never do.
 
-import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { ActorFailedError, DeliveryUnknownError, NotExecutedError } from '../errors.ts'
+import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { OUTCOME_STASHED } from '../messaging/frame-format.ts'
 import { Deadline } from '../runtime/deadline-sweep.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
@@ -10,7 +10,16 @@ import type { DeliveryCore } from './delivery-core.ts'
 import type { MessageSnapshot } from './inbound-message.ts'
 import type { Message } from './message.ts'
 import type { OutEntry, Waiter } from './out-entry.ts'
-import { decodeOutcome, encodeFailure, encodeRefusal, encodeReply, encodeUnknown, type Ending, type EncodedOutcome, refusalError } from './outcome.ts'
+import {
+  decodeOutcome,
+  type EncodedOutcome,
+  type Ending,
+  encodeFailure,
+  encodeRefusal,
+  encodeReply,
+  encodeUnknown,
+  refusalError,
+} from './outcome.ts'
 import type { Tenure } from './tenure.ts'
 
 /** What local messages need of the endpoint. */
@@ -29,7 +38,10 @@ export interface LocalHost {
 }
 
 /** How a turn ended, held back while its tenure may let nothing leave. */
-type Held = { readonly how: 'handled'; readonly reply: unknown } | { readonly how: 'failed'; readonly error: unknown } | { readonly how: 'refused'; readonly reason: DeadLetterReason; readonly error: unknown }
+type Held =
+  | { readonly how: 'handled'; readonly reply: unknown }
+  | { readonly how: 'failed'; readonly error: unknown }
+  | { readonly how: 'refused'; readonly reason: DeadLetterReason; readonly error: unknown }
 
 export class LocalMessage extends Deadline implements Message {
   readonly kind: string
@@ -59,7 +71,17 @@ export class LocalMessage extends Deadline implements Message {
   #held: Held | undefined = undefined
   readonly #host: LocalHost
 
-  constructor(host: LocalHost, tenure: Tenure, address: ActorAddress, type: string, payload: unknown, isAsk: boolean, isReliable: boolean, sender: ActorAddress | undefined, chain: readonly string[] | undefined) {
+  constructor(
+    host: LocalHost,
+    tenure: Tenure,
+    address: ActorAddress,
+    type: string,
+    payload: unknown,
+    isAsk: boolean,
+    isReliable: boolean,
+    sender: ActorAddress | undefined,
+    chain: readonly string[] | undefined,
+  ) {
     super()
     this.#host = host
     this.tenure = tenure

@@ -3,8 +3,8 @@
 
 import type { ActorAddress } from '../messaging/address.ts'
 import { voidItem } from '../messaging/frame-writer.ts'
-import type { OutEntry } from './out-entry.ts'
 import type { LocalMessage } from './local-message.ts'
+import type { OutEntry } from './out-entry.ts'
 import type { Peer } from './peer.ts'
 import type { Location } from './placement-view.ts'
 import type { Tenure } from './tenure.ts'

@@ -1,8 +1,8 @@
 // What this process sends to actors: which stream a message joins, where the stream goes, when it is written, and how it ends.
 // Bounds are `admission.ts`, the short way into a mailbox of this process is `local-delivery.ts`.
 
-import { formatAddress, type ActorAddress } from '../messaging/address.ts'
 import { DeliveryUnknownError, NotExecutedError } from '../errors.ts'
+import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { OUTCOME_STASHED } from '../messaging/frame-format.ts'
 import { voidItem } from '../messaging/frame-writer.ts'
 import type { PeerId } from '../messaging/messaging-system.ts'
@@ -159,7 +159,7 @@ export class Outbound {
       // A stream is handled in order, so only its oldest message can have been in hand.
       let oldest = stream.head
       while (oldest?.isStashed) oldest = oldest.next
-      if (oldest !== undefined && oldest.isReliable && oldest.sentTo === peer && oldest.mayHaveArrived) {
+      if (oldest?.isReliable && oldest.sentTo === peer && oldest.mayHaveArrived) {
         if (++oldest.deaths >= this.#core.limits.poisonDeaths) this.endEarly(oldest, 'poison')
       }
     }
@@ -389,7 +389,13 @@ export class Outbound {
     const options = cause === undefined ? undefined : { cause }
     const what = `${entry.type} to ${formatAddress(entry.stream)}`
     const isUnknown = entry.mayHaveArrived || entry.hasBegun || entry.isStashed
-    this.#end(entry, reason, isUnknown ? new DeliveryUnknownError(reason, what, this.#core.messageId(entry.id), options) : new NotExecutedError(reason, what, options))
+    this.#end(
+      entry,
+      reason,
+      isUnknown
+        ? new DeliveryUnknownError(reason, what, this.#core.messageId(entry.id), options)
+        : new NotExecutedError(reason, what, options),
+    )
   }
 
   #end(entry: OutEntry, reason: DeadLetterReason, error: Error): void {

@@ -1,7 +1,7 @@
 // How a message ended otherwise than by a plain acknowledgement, as payload bytes and back. Shared by replies on the wire, kept replies and local calls.
 
-import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { AskCycleError, DeliveryUnknownError, InvalidPayloadError, NotExecutedError } from '../errors.ts'
+import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { errorFromWire, errorToWire } from '../messaging/error-wire.ts'
 import { OUTCOME_FAILED, OUTCOME_HANDLED, OUTCOME_REFUSED, OUTCOME_UNKNOWN } from '../messaging/frame-format.ts'
 import { decodePayload, encodePayload } from '../messaging/payload-codec.ts'
@@ -26,7 +26,10 @@ export function encodeReply(reply: unknown, limitBytes: number): EncodedOutcome 
 export function encodeFailure(error: unknown): EncodedOutcome {
   if (error instanceof DeliveryUnknownError) return { outcome: OUTCOME_UNKNOWN, bytes: encodePayload({ reason: error.reason }) }
   if (error instanceof NotExecutedError) return encodeRefusal(error.reason, error.cause)
-  return { outcome: OUTCOME_FAILED, bytes: encodeSafely({ error: errorToWire(error) }, { error: { of: 'other', message: 'unknown error' } }) }
+  return {
+    outcome: OUTCOME_FAILED,
+    bytes: encodeSafely({ error: errorToWire(error) }, { error: { of: 'other', message: 'unknown error' } }),
+  }
 }
 
 export function encodeRefusal(reason: DeadLetterReason, error: unknown): EncodedOutcome {
@@ -53,7 +56,15 @@ export type Ending =
   | { readonly kind: 'rejected'; readonly reason: DeadLetterReason; readonly error: Error }
 
 /** Throws `ProtocolError` for bytes that no peer of this version sends. */
-export function decodeOutcome(outcome: number, bytes: Uint8Array, start: number, end: number, address: ActorAddress, type: string, messageId: string): Ending {
+export function decodeOutcome(
+  outcome: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  address: ActorAddress,
+  type: string,
+  messageId: string,
+): Ending {
   if (outcome === OUTCOME_HANDLED) return { kind: 'handled', reply: start === end ? undefined : decodePayload(bytes, start, end) }
   const data = decodePayload(bytes, start, end) as { reason?: DeadLetterReason; error?: unknown } | undefined
   const actor = formatAddress(address)
@@ -61,7 +72,11 @@ export function decodeOutcome(outcome: number, bytes: Uint8Array, start: number,
   if (outcome === OUTCOME_FAILED) return { kind: 'rejected', reason: 'failed', error: errorFromWire(data?.error, actor) }
   const reason = data?.reason ?? 'stopped'
   if (outcome !== OUTCOME_REFUSED) return { kind: 'rejected', reason, error: new DeliveryUnknownError(reason, what, messageId) }
-  return { kind: 'rejected', reason, error: refusalError(reason, what, data?.error === undefined ? undefined : errorFromWire(data.error, actor)) }
+  return {
+    kind: 'rejected',
+    reason,
+    error: refusalError(reason, what, data?.error === undefined ? undefined : errorFromWire(data.error, actor)),
+  }
 }
 
 /** What the caller of a refused message is told: the payload's or chain's own error where there is one. */

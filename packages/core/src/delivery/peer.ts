@@ -2,11 +2,11 @@
 // Writes; what arrives is `inbound.ts` and `outbound.ts`. Handing frames to the transport is `flush`, driven by the endpoint.
 
 import {
+  creditCost,
   EXTRA_CHAIN,
   EXTRA_DEADLINE,
   EXTRA_SENDER,
   EXTRA_STASHED,
-  creditCost,
   HEADER_BYTES,
   ITEM_ACTOR,
   ITEM_CREDIT,

@@ -30,7 +30,14 @@ export class RevivedLocalMessage implements Message {
   readonly #content: Content
   #isEnded = false
 
-  constructor(core: DeliveryCore, outbound: Outbound, tenure: Tenure, entry: OutEntry | undefined, address: ActorAddress, content: Content) {
+  constructor(
+    core: DeliveryCore,
+    outbound: Outbound,
+    tenure: Tenure,
+    entry: OutEntry | undefined,
+    address: ActorAddress,
+    content: Content,
+  ) {
     this.#core = core
     this.#outbound = outbound
     this.#tenure = tenure

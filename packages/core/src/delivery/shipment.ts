@@ -75,7 +75,13 @@ const partial = new WeakMap<RecordBook, Uint8Array[]>()
 
 export function installShipment(data: unknown, book: RecordBook, sourceOf: (nodeId: string, processId: string) => Source): void {
   const chunk = data as Partial<Chunk> | null
-  if (typeof chunk !== 'object' || chunk === null || !Array.isArray(chunk.sources) || !Array.isArray(chunk.records) || !Array.isArray(chunk.replies)) {
+  if (
+    typeof chunk !== 'object' ||
+    chunk === null ||
+    !Array.isArray(chunk.sources) ||
+    !Array.isArray(chunk.records) ||
+    !Array.isArray(chunk.replies)
+  ) {
     throw new TypeError('a shipment must consist of chunks that exportRecords made')
   }
   if (chunk.version !== VERSION) throw new TypeError(`shipment of version ${chunk.version}; this process reads ${VERSION}`)

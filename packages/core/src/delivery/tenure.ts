@@ -10,7 +10,7 @@
 // `suspended` keeps mailboxes and takes messages, but runs nothing: what its turns produce stays here until it is resumed.
 
 import type { ActorAddress } from '../messaging/address.ts'
-import { InStream } from './in-stream.ts'
+import type { InStream } from './in-stream.ts'
 import type { LocalMessage } from './local-message.ts'
 import type { Message } from './message.ts'
 import type { OutStream } from './out-stream.ts'

@@ -15,9 +15,7 @@ export const MAX_ID_BYTES = 256
 
 /** `kind/id`, or `kind/id/child`: for logs and errors; it is not parsed anywhere. */
 export function formatAddress(address: ActorAddress): string {
-  return address.path === undefined
-    ? `${address.kind}/${address.id}`
-    : `${address.kind}/${address.id}/${address.path}`
+  return address.path === undefined ? `${address.kind}/${address.id}` : `${address.kind}/${address.id}/${address.path}`
 }
 
 /** Throws {@link InvalidActorIdError} when `id` is empty, too long or holds an unpaired surrogate (which UTF-8 can't carry). */

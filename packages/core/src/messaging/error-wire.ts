@@ -1,6 +1,6 @@
 // Errors on their way to another process: what an ask's caller gets to see of what went wrong at the owner. Plain payload data.
 
-import { ActorFailedError, AskCycleError, InvalidPayloadError, type CajunError } from '../errors.ts'
+import { ActorFailedError, AskCycleError, type CajunError, InvalidPayloadError } from '../errors.ts'
 
 /** `of`: which class to make again; the rest is its data. */
 export interface WireError {

@@ -1,13 +1,7 @@
 // Writes items into slabs: the bytes that go to the transport are the ones kept for sending again. Owns layout, not meaning:
 // what is interned, numbered or gated is decided by who calls.
 
-import {
-  FLAG_NUMBERED,
-  FRAME_VERSION,
-  HEADER_BYTES,
-  ITEM_VOID,
-  SLAB_BYTES,
-} from './frame-format.ts'
+import { FLAG_NUMBERED, FRAME_VERSION, HEADER_BYTES, ITEM_VOID, SLAB_BYTES } from './frame-format.ts'
 import { allocateSlab, type NativeBuffer } from './native-buffer.ts'
 
 export interface FrameHeader {

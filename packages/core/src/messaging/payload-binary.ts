@@ -45,8 +45,19 @@ const MAX_BIGINT_BYTES = 64 * 1024
 
 /** By the view type's number on the wire: append only. */
 const VIEW_NAMES = [
-  'ArrayBuffer', 'DataView', 'Uint8Array', 'Int8Array', 'Uint8ClampedArray', 'Uint16Array', 'Int16Array', 'Uint32Array', 'Int32Array',
-  'Float32Array', 'Float64Array', 'BigUint64Array', 'BigInt64Array',
+  'ArrayBuffer',
+  'DataView',
+  'Uint8Array',
+  'Int8Array',
+  'Uint8ClampedArray',
+  'Uint16Array',
+  'Int16Array',
+  'Uint32Array',
+  'Int32Array',
+  'Float32Array',
+  'Float64Array',
+  'BigUint64Array',
+  'BigInt64Array',
 ] as const
 
 type View = DataView | NodeJS.TypedArray
@@ -68,7 +79,14 @@ const MAKE_VIEW: Record<string, (buffer: ArrayBuffer) => ArrayBuffer | View> = {
 }
 
 const ELEMENT_BYTES: Record<string, number> = {
-  Uint16Array: 2, Int16Array: 2, Uint32Array: 4, Int32Array: 4, Float32Array: 4, Float64Array: 8, BigUint64Array: 8, BigInt64Array: 8,
+  Uint16Array: 2,
+  Int16Array: 2,
+  Uint32Array: 4,
+  Int32Array: 4,
+  Float32Array: 4,
+  Float64Array: 8,
+  BigUint64Array: 8,
+  BigInt64Array: 8,
 }
 
 /** Encodes `value` after one leading codec byte. */

@@ -50,7 +50,14 @@ export function encodePayload(value: unknown, limitBytes: number = DEFAULT_MAX_P
  * Encodes straight into `target`, from `start`; returns where it ended, or -1 when there may not be room before `end`: nothing counts as written
  * then, and the caller uses {@link encodePayload}. Throws what that throws.
  */
-export function writePayload(value: unknown, target: NativeBuffer, start: number, end: number, limitBytes: number, what = 'payload'): number {
+export function writePayload(
+  value: unknown,
+  target: NativeBuffer,
+  start: number,
+  end: number,
+  limitBytes: number,
+  what = 'payload',
+): number {
   if (start >= end) return -1
   if (value === undefined) {
     target[start] = CODEC_NONE
@@ -89,10 +96,6 @@ export function clonePayload(value: unknown, limitBytes: number = DEFAULT_MAX_PA
     return value
   }
   return decodePayload(encodePayload(value, limitBytes))
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function parseJson(bytes: NativeBuffer, start: number, end: number): unknown {

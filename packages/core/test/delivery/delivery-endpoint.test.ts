@@ -58,7 +58,11 @@ describe('a message to another process', () => {
     expect(message?.begin()).toBe(true)
     message?.failed(new ActorFailedError(`k/${idIn(0)}`, 'no luck', { cause: new RangeError('no luck') }))
     world.settle()
-    await expect(asked).rejects.toMatchObject({ code: 'ACTOR_FAILED', message: `k/${idIn(0)} failed: no luck`, cause: { name: 'RangeError' } })
+    await expect(asked).rejects.toMatchObject({
+      code: 'ACTOR_FAILED',
+      message: `k/${idIn(0)} failed: no luck`,
+      cause: { name: 'RangeError' },
+    })
   })
 
   it('is carried at any size up to the limit, and refused beyond it by name', async () => {

@@ -2,10 +2,10 @@
 // are aborted, links that lose their state, turns that are cut in two. Then everything heals, and nothing may be lost, doubled or out of order.
 
 import { describe, expect, it } from 'vitest'
-import { clonePayload } from '../../src/messaging/payload-codec.ts'
 import type { Guarantee } from '../../src/delivery/guarantee.ts'
 import type { Location } from '../../src/delivery/placement-view.ts'
-import { DeliveryWorld, KIND, SHARDS, idIn, type TestNode, type TestTable } from './support/delivery-world.ts'
+import { clonePayload } from '../../src/messaging/payload-codec.ts'
+import { DeliveryWorld, idIn, KIND, SHARDS, type TestNode, type TestTable } from './support/delivery-world.ts'
 
 const NODES = ['a', 'b', 'c']
 const SEEDS = Number(process.env['DELIVERY_SEEDS'] ?? 120)
@@ -45,7 +45,13 @@ class Model {
     this.world = new DeliveryWorld({
       seed,
       network: { latencyMs: 0 },
-      limits: { sendTimeoutMs: 600_000, askTimeoutMs: 600_000, ...(seed % 3 === 0 ? { creditBytes: 2_000, maxPayloadBytes: 1_500, linkBufferBytes: 4_000 } : {}), ...(seed % 5 === 0 ? { internedActors: 2 } : {}), poisonDeaths: 100 },
+      limits: {
+        sendTimeoutMs: 600_000,
+        askTimeoutMs: 600_000,
+        ...(seed % 3 === 0 ? { creditBytes: 2_000, maxPayloadBytes: 1_500, linkBufferBytes: 4_000 } : {}),
+        ...(seed % 5 === 0 ? { internedActors: 2 } : {}),
+        poisonDeaths: 100,
+      },
     })
   }
 
@@ -85,7 +91,8 @@ class Model {
     this.lives.set(table, life)
     table.mailboxLimit = 3
     table.mayRun = () => node.leaseIsSafe && table.tenure?.state === 'active'
-    table.onHandled = (effect) => this.handled.push({ n: effect.payload as number, life: this.lives.get(table) as number, actor: effect.actor })
+    table.onHandled = (effect) =>
+      this.handled.push({ n: effect.payload as number, life: this.lives.get(table) as number, actor: effect.actor })
     this.trace.push(`${node.id.nodeId} opens ${shard} @${location.epoch} life ${life}`)
   }
 
@@ -199,7 +206,8 @@ class Model {
       node.endpoint.tell(address, 't', sent.n, { guarantee })
       return
     }
-    const promise = how === 1 ? node.endpoint.send(address, 't', sent.n, { guarantee }) : node.endpoint.ask(address, 't', sent.n, { guarantee })
+    const promise =
+      how === 1 ? node.endpoint.send(address, 't', sent.n, { guarantee }) : node.endpoint.ask(address, 't', sent.n, { guarantee })
     promise.then(
       (reply) => {
         sent.outcome = how === 2 && reply !== sent.n ? `wrong reply ${String(reply)}` : 'resolved'
@@ -264,7 +272,13 @@ class Model {
           return
         }
         const location = this.appoint(shard, node)
-        this.copies.set(`${location.epoch}`, { chunks, table: Object.assign(Object.create(null), { effects: [...table.effects] }), life, after: tenure.epoch, target: node.id.nodeId })
+        this.copies.set(`${location.epoch}`, {
+          chunks,
+          table: Object.assign(Object.create(null), { effects: [...table.effects] }),
+          life,
+          after: tenure.epoch,
+          target: node.id.nodeId,
+        })
         this.movedFrom.set(location.epoch, table)
       }
     }
@@ -331,7 +345,8 @@ class Model {
       if (counters.outboxMessages !== 0) wrong.push(`outbox of ${id} holds ${counters.outboxMessages}`)
       if (counters.outboxBytes !== 0) wrong.push(`outbox of ${id} counts ${counters.outboxBytes} bytes`)
       for (const letter of this.world.node(id).deadLetters) {
-        if (letter.reason !== 'peer-down' && letter.reason !== 'moved' && letter.reason !== 'no-host') wrong.push(`${id}: dead letter ${letter.reason} ${String(letter.error)}`)
+        if (letter.reason !== 'peer-down' && letter.reason !== 'moved' && letter.reason !== 'no-host')
+          wrong.push(`${id}: dead letter ${letter.reason} ${String(letter.error)}`)
       }
     }
     return wrong
@@ -351,7 +366,10 @@ describe('delivery over a network that loses, repeats and reorders, with owners 
       } catch (error) {
         wrong = [String((error as Error).stack)]
       }
-      if (wrong.length > 0) expect.fail(`seed ${seed}:\n${wrong.slice(0, 10).join('\n')}\n\n${model.trace.slice(-Number(process.env['DELIVERY_TRACE'] ?? 0)).join('\n')}`)
+      if (wrong.length > 0)
+        expect.fail(
+          `seed ${seed}:\n${wrong.slice(0, 10).join('\n')}\n\n${model.trace.slice(-Number(process.env['DELIVERY_TRACE'] ?? 0)).join('\n')}`,
+        )
     }
   })
 })

@@ -1,7 +1,6 @@
 // A few processes with real endpoints over the in-memory network, a placement that the test writes, and the simplest actors that can be:
 // a mailbox, and a list of what was handled. Turns run when the test says so, or by themselves at the end of each step.
 
-import { shardOf } from '../../../src/hashing/key-hash.ts'
 import { DeliveryEndpoint } from '../../../src/delivery/delivery-endpoint.ts'
 import type { DeliveryLimits } from '../../../src/delivery/delivery-limits.ts'
 import type { DeliveryOptions, UndeliveredMessage } from '../../../src/delivery/delivery-options.ts'
@@ -9,10 +8,11 @@ import type { Message } from '../../../src/delivery/message.ts'
 import type { Location, PlacementView, Unit } from '../../../src/delivery/placement-view.ts'
 import type { Tenure } from '../../../src/delivery/tenure.ts'
 import type { TurnSink } from '../../../src/delivery/turn-sink.ts'
+import { shardOf } from '../../../src/hashing/key-hash.ts'
 import type { PeerId } from '../../../src/messaging/messaging-system.ts'
 import { ManualRuntime } from '../../support/manual-runtime.ts'
-import { MemoryNetwork, type MemoryNetworkOptions, testIdentity } from '../../support/memory-network.ts'
 import type { MemoryMessagingSystem } from '../../support/memory-messaging-system.ts'
+import { MemoryNetwork, type MemoryNetworkOptions, testIdentity } from '../../support/memory-network.ts'
 
 export const KIND = 'k'
 export const SHARDS = 4
