@@ -99,8 +99,9 @@ async function drainBeforeStop(node: ClusterNode): Promise<void> {
 async function stopActors(node: ClusterNode): Promise<void> {
   const handsOver = othersHost(node)
   const stop = async (held: HeldUnit): Promise<void> => {
-    if (handsOver || held.state !== 'active') await held.seal()
-    else await held.table.stopAll('shutdown', 'shutdown')
+    if (!handsOver && held.state === 'active') await held.table.stopAll('shutdown', 'shutdown')
+    // Also when there was nobody to hand them to: the rest of the stop takes a while, and a message in it must not bring an actor to life afresh.
+    await held.seal()
   }
   await Promise.all([...node.keeper.held()].map(stop))
 }
