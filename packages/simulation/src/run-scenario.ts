@@ -51,6 +51,9 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
   }
 }
 
+const MOST_PROBES = 4_000
+const PROBE = { form: 'ask', guarantee: 'exactly-once', act: 'record', abortAfterMs: undefined, size: 0, relay: undefined } as const
+
 class Run {
   readonly scenario: Scenario
   readonly history: History
@@ -85,7 +88,7 @@ class Run {
       await this.#loop.run(scenario.healMs + convergenceMs(scenario))
       history.note('check', 'everything must work from now on')
       this.#probe()
-      const lastMs = Math.max(...history.sends.map((send) => send.atMs + send.timeoutMs), this.#loop.nowMs)
+      const lastMs = history.sends.reduce((latest, send) => Math.max(latest, send.atMs + send.timeoutMs), this.#loop.nowMs)
       await this.#loop.run(lastMs + 1_000)
       this.#settled()
     } catch (error) {
@@ -225,19 +228,14 @@ class Run {
     const { nodes } = this.#cluster
     for (const node of nodes) {
       if (node.process === undefined) this.history.found('I9', `${node.host.nodeId} is down after everything was healed`)
-      for (const actor of this.scenario.actors) {
-        const probe = {
-          form: 'ask',
-          guarantee: 'exactly-once',
-          act: 'record',
-          timeoutMs: this.scenario.ttlMs,
-          abortAfterMs: undefined,
-          size: 0,
-          relay: undefined,
-        } as const
-        this.#send(node, actor, probe, true)
-      }
     }
+    const { actors } = this.scenario
+    const everyPair = nodes.length * actors.length <= MOST_PROBES
+    actors.forEach((actor, index) => {
+      // In a large cluster each actor is asked by two nodes, all nodes in turn.
+      const from = everyPair ? nodes : [index % nodes.length, (7 * index + 3) % nodes.length].map((at) => nodes[at] as SimulatedNode)
+      for (const node of from) this.#send(node, actor, { ...PROBE, timeoutMs: this.scenario.ttlMs }, true)
+    })
   }
 
   #settled(): void {
