@@ -360,7 +360,10 @@ export class DeliveryEndpoint implements MessagingHandler {
       return
     }
     const { peer } = entry.stream
-    if (peer !== undefined && (entry.isAsk || !peer.link.isOpen)) peer.breaker.failed(this.#core.runtime.monotonicMs())
+    // A peer that has receipted everything is well: it is the actor that is late.
+    if (peer !== undefined && (!peer.link.isOpen || (entry.isAsk && peer.link.hasUnreceipted))) {
+      peer.breaker.failed(this.#core.runtime.monotonicMs())
+    }
     if (entry.id === 0) this.#outbound.endEarly(entry, 'outbox-full')
     else this.#outbound.endEarly(entry, this.#outbound.lateReason(entry))
   }

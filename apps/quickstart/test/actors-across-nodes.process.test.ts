@@ -1,0 +1,307 @@
+// What actors may do in one process they may do across nodes, over TCP, and the options of cluster and actors act there too.
+
+import { createServer } from 'node:net'
+import { ActorFailedError, ActorRef, type ClusterActorSystem, type DeadLetter, defineActor, implement } from '@cajun/core'
+import { TcpMessagingSystem } from '@cajun/messaging-tcp'
+import { describe, expect, it } from 'vitest'
+import { LocalCluster, until } from './support/local-cluster.ts'
+
+const ran: string[] = []
+const started: string[] = []
+const stopped: string[] = []
+
+type WorkerProtocol = {
+  work: (what: string) => string
+  slow: (ms: number) => string
+  hang: () => void
+  flaky: (times: number) => number
+  fail: () => void
+  check: (n: number) => number
+  askOn: (way: { at: string; next: readonly string[] }) => string
+}
+
+const number = {
+  '~standard': {
+    version: 1 as const,
+    vendor: 'test',
+    validate: (value: unknown) =>
+      typeof value === 'number' && value > 0 ? { value: value as number } : { issues: [{ message: 'must be a number above 0' }] },
+  },
+}
+
+let system: (nodeId: string) => ClusterActorSystem
+let attempts = 0
+
+const Worker = implement<WorkerProtocol>()('worker', {
+  state: () => ({ done: 0 }),
+  schemas: { check: number },
+  turnTimeoutMs: 400,
+  idleTimeoutMs: 600,
+  retry: { attempts: 3, backoff: 20 },
+  onStart: (ctx) => void started.push(ctx.self.id),
+  onStop: (ctx, reason) => void stopped.push(`${ctx.self.id} ${reason}`),
+  messages: {
+    work(ctx, what) {
+      ran.push(what)
+      ctx.state.done++
+      return `${what} ${ctx.state.done}`
+    },
+    async slow(ctx, ms) {
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      ctx.state.done++
+      return 'slow'
+    },
+    async hang(ctx) {
+      await new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true }))
+    },
+    flaky(_ctx, times) {
+      if (++attempts < times) throw new Error(`attempt ${attempts}`)
+      return attempts
+    },
+    fail() {
+      throw Object.assign(new RangeError('no luck'), { code: 'E_LUCK' })
+    },
+    check: (_ctx, n) => n,
+    async askOn(ctx, { at, next: [next, ...rest] }): Promise<string> {
+      if (next === undefined) return ctx.self.id
+      const [nodeId, id] = next.split(':') as [string, string]
+      return `${ctx.self.id} > ${await system(at).ref(Worker, id).ask('askOn', { at: nodeId, next: rest })}`
+    },
+  },
+})
+const Narrow = defineActor('narrow', {
+  mailbox: { limit: 2, policy: 'drop-newest' },
+  turnTimeoutMs: 2_000,
+  messages: {
+    async hold(_ctx, ms: number): Promise<void> {
+      await new Promise((resolve) => setTimeout(resolve, ms))
+    },
+    note: (_ctx, what: string): void => void ran.push(what),
+  },
+})
+
+class World implements AsyncDisposable {
+  readonly cluster: LocalCluster
+  readonly client: ClusterActorSystem
+  readonly letters: DeadLetter[] = []
+
+  private constructor(cluster: LocalCluster, client: ClusterActorSystem, hosts: readonly ClusterActorSystem[]) {
+    this.cluster = cluster
+    this.client = client
+    for (const each of [client, ...hosts]) each.onDeadLetter((letter) => this.letters.push(letter))
+  }
+
+  static async start(options: ConstructorParameters<typeof LocalCluster>[1] = {}): Promise<World> {
+    const cluster = new LocalCluster([Worker, Narrow], options)
+    const [a, b] = [await cluster.start('a'), await cluster.start('b')]
+    const client = await cluster.start('client', { hosts: [] })
+    await until(() => a.metrics().ownedShards === 16 && b.metrics().ownedShards === 16)
+    system = (nodeId) => (nodeId === 'a' ? a : nodeId === 'b' ? b : client)
+    return new World(cluster, client, [a, b])
+  }
+
+  /** An id of an actor that lives there. */
+  async idOn(nodeId: string, prefix: string): Promise<string> {
+    for (let i = 0; ; i++) if ((await this.client.manager.whereIs(Worker, `${prefix}-${i}`)).nodeId === nodeId) return `${prefix}-${i}`
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.cluster[Symbol.asyncDispose]()
+  }
+}
+
+describe('across nodes', () => {
+  it('an ask that leads back to a waiting turn is refused at once, naming the chain', async () => {
+    await using world = await World.start()
+    const [x, y] = [await world.idOn('a', 'x'), await world.idOn('b', 'y')]
+    expect(await world.client.ref(Worker, x).ask('askOn', { at: 'a', next: [`b:${y}`] })).toBe(`${x} > ${y}`)
+    const fromMs = performance.now()
+    const error = await world.client
+      .ref(Worker, x)
+      .ask('askOn', { at: 'a', next: [`b:${y}`, `a:${x}`] })
+      .catch((reason: unknown) => reason)
+    expect(String((error as Error).message)).toMatch(new RegExp(`ask cycle: worker/${x}\\S* -> worker/${y}\\S* -> worker/${x}`))
+    expect(performance.now() - fromMs).toBeLessThan(390)
+  })
+
+  it('errors keep their type, name, message, code and cause', async () => {
+    await using world = await World.start()
+    const error = await world.client
+      .ref(Worker, 'x')
+      .ask('fail')
+      .catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(ActorFailedError)
+    expect(error).toMatchObject({
+      code: 'ACTOR_FAILED',
+      actor: 'worker/x',
+      cause: { name: 'RangeError', message: 'no luck', code: 'E_LUCK' },
+    })
+    await expect(world.client.ref(Worker, 'x').ask('check', -1)).rejects.toMatchObject({
+      code: 'INVALID_PAYLOAD',
+      message: expect.stringMatching(/'check' to worker\/x.*must be a number above 0/),
+    })
+    expect(await world.client.ref(Worker, 'x').ask('check', 5)).toBe(5)
+  })
+
+  it('a turn that hangs is abandoned, and the mailbox goes on', async () => {
+    await using world = await World.start()
+    const worker = world.client.ref(Worker, 'hangs')
+    expect(await worker.ask('work', 'before')).toBe('before 1')
+    const hung = worker.ask('hang').catch((error: unknown) => error)
+    const after = worker.ask('work', 'after')
+    expect(await hung).toMatchObject({ code: 'ACTOR_FAILED', message: expect.stringContaining('turnTimeoutMs') })
+    expect(await after, 'in a fresh activation').toBe('after 1')
+  })
+
+  it('a handler that threw runs again when its kind says so, and order holds', async () => {
+    await using world = await World.start()
+    attempts = 0
+    const worker = world.client.ref(Worker, 'flaky')
+    ran.length = 0
+    const [third, behind] = [worker.ask('flaky', 3), worker.ask('work', 'behind')]
+    expect(await Promise.race([third, behind])).toBe(3)
+    expect(await behind).toBe('behind 1')
+    attempts = 0
+    expect(await worker.ask('flaky', 4).catch((error: Error) => error.message)).toContain('attempt 3')
+  })
+
+  it('an actor that is idle goes, and comes again with its next message', async () => {
+    await using world = await World.start()
+    started.length = stopped.length = 0
+    const worker = world.client.ref(Worker, 'idle')
+    await worker.ask('work', 'one')
+    await until(() => stopped.includes('idle passivated'))
+    expect(await worker.ask('work', 'two'), 'state is that of the activation').toBe('two 1')
+    expect(started).toEqual(['idle', 'idle'])
+  })
+
+  it('deadlines and abort signals end an ask, and say whether it may have run', async () => {
+    await using world = await World.start()
+    const worker = world.client.ref(Worker, 'late')
+    await worker.ask('work', 'up')
+    await expect(worker.ask('slow', 300, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'DELIVERY_UNKNOWN', reason: 'deadline' })
+    const abort = new AbortController()
+    const aborted = worker.ask('slow', 300, { signal: abort.signal })
+    setTimeout(() => abort.abort(new Error('changed my mind')), 20)
+    await expect(aborted).rejects.toMatchObject({ reason: 'aborted' })
+    await expect(worker.ask('work', 'x', { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'NOT_EXECUTED',
+      reason: 'aborted',
+    })
+    expect(await worker.ask('work', 'still')).toMatch(/^still/)
+  })
+
+  it('actors that are too slow for their asks do not make their node look dead', async () => {
+    await using world = await World.start({ delivery: { breakerFailures: 3, breakerOpenMs: 20_000 } })
+    const [slow, well] = [await world.idOn('a', 'slow'), await world.idOn('a', 'well')]
+    await world.client.ref(Worker, well).ask('work', 'up')
+    const late = Array.from({ length: 6 }, () => world.client.ref(Worker, slow).ask('slow', 350, { timeoutMs: 150 }))
+    const endings = await Promise.allSettled(late)
+    expect(endings.every((ending) => ending.status === 'rejected')).toBe(true)
+    expect(await world.client.ref(Worker, well).ask('work', 'on')).toBe('on 2')
+    expect(await world.client.ref(Worker, well).ask('work', 'once', { guarantee: 'at-most-once' })).toBe('once 3')
+  })
+
+  it('a full mailbox keeps reliable messages of other nodes waiting, and drops at-most-once ones with a reason', async () => {
+    await using world = await World.start()
+    ran.length = 0
+    const narrow = world.client.ref(Narrow, 'n')
+    const held = narrow.send('hold', 300)
+    const sent = Array.from({ length: 10 }, (_, i) => narrow.send('note', `r${i}`))
+    await Promise.all([held, ...sent])
+    expect(ran).toEqual(Array.from({ length: 10 }, (_, i) => `r${i}`))
+    expect(world.letters).toEqual([])
+    const again = narrow.send('hold', 300)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    for (let i = 0; i < 10; i++) narrow.tell('note', `m${i}`, { guarantee: 'at-most-once' })
+    await again
+    await until(() => world.letters.length === 8)
+    expect(new Set(world.letters.map((letter) => letter.reason))).toEqual(new Set(['mailbox-full']))
+    await until(() => ran.length === 12)
+  })
+
+  it('dead letters of a tell name actor, message and error on the node where they happened', async () => {
+    await using world = await World.start()
+    world.client.ref(Worker, 'dl').tell('fail')
+    await until(() => world.letters.length === 1)
+    expect(world.letters[0]).toMatchObject({
+      address: { kind: 'worker', id: 'dl' },
+      type: 'fail',
+      reason: 'failed',
+      error: { message: 'no luck' },
+    })
+  })
+})
+
+describe('options of a cluster act:', () => {
+  it('limits and deadlines of delivery', async () => {
+    await using world = await World.start({ delivery: { maxPayloadBytes: 1_000, askTimeoutMs: 120 } })
+    await expect(world.client.ref(Worker, 'x').ask('work', 'y'.repeat(1_001))).rejects.toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+      limitBytes: 1_000,
+    })
+    await expect(world.client.ref(Worker, 'x').ask('slow', 350)).rejects.toMatchObject({ reason: 'deadline' })
+  })
+
+  it('the default guarantee', async () => {
+    await using world = await World.start({ defaultGuarantee: 'at-most-once' })
+    await world.client.ref(Worker, 'x').ask('work', 'up')
+    expect(world.client.metrics().outbox.messages).toBe(0)
+    const narrow = world.client.ref(Narrow, 'g')
+    narrow.tell('hold', 200)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    for (let i = 0; i < 5; i++) narrow.tell('note', `g${i}`)
+    await until(() => world.letters.some((letter) => letter.reason === 'mailbox-full'))
+  })
+
+  it('static peers: their addresses are used, not those that nodes publish', async () => {
+    const ports = await Promise.all([freePort(), freePort()])
+    const peers = ['a', 'b'].map((nodeId, i) => ({ nodeId, address: `127.0.0.1:${ports[i]}` }))
+    await using cluster = new LocalCluster([Worker], { peers })
+    // What they advertise leads nowhere.
+    const start = (nodeId: string, i: number) =>
+      cluster.start(nodeId, { messaging: new TcpMessagingSystem({ port: ports[i] ?? 0, advertise: '127.0.0.1:1' }) })
+    const [a, b] = [await start('a', 0), await start('b', 1)]
+    await until(() => b.metrics().ownedShards === 8)
+    const nodes = await a.manager.nodes()
+    expect(nodes.map(({ address, connected }) => ({ address, connected }))).toEqual(
+      peers.map(({ address }) => ({ address, connected: true })),
+    )
+    for (let i = 0; i < 20; i++) expect(await a.ref(Worker, `p-${i}`).ask('work', 'x')).toBe('x 1')
+  })
+
+  it('capacity: twice as much, twice as many shards', async () => {
+    await using cluster = new LocalCluster([Worker])
+    const a = await cluster.start('a')
+    const b = await cluster.start('b', { capacity: 3 })
+    await until(() => b.metrics().ownedShards === 12 && a.metrics().ownedShards === 4)
+  })
+
+  it('strict: false passes payloads within a process by reference, true never', async () => {
+    for (const strict of [false, true]) {
+      await using cluster = new LocalCluster([Worker], { strict })
+      const a = await cluster.start('a')
+      const payload = (() => {}) as unknown as string
+      const worked = a.ref(Worker, 'x').ask('work', payload)
+      if (strict) await expect(worked).rejects.toMatchObject({ code: 'UNSERIALISABLE_PAYLOAD' })
+      else expect(await worked).toMatch(/ 1$/)
+    }
+  })
+
+  it('refs are made by definition or by kind, and are the same', async () => {
+    await using world = await World.start()
+    const ref = world.client.ref<typeof Worker>('worker', 'r')
+    expect(ref).toBeInstanceOf(ActorRef)
+    expect(await ref.with({ timeoutMs: 3_000 }).ask('work', 'one')).toBe('one 1')
+    expect(await world.client.ref(Worker, 'r').ask('work', 'two')).toBe('two 2')
+  })
+})
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const bound = server.address()
+      server.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : 0))
+    })
+  })
+}
