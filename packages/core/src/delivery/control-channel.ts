@@ -5,15 +5,26 @@ import { ITEM_CONTROL, ITEM_CONTROL_RECEIPT } from '../messaging/frame-format.ts
 import type { FrameWriter } from '../messaging/frame-writer.ts'
 import type { PeerFrame } from './peer-frame.ts'
 
+/** The highest number that any channel of this process has used: a channel made anew for a peer that was forgotten must not begin below its former one. */
+export interface ControlNumbers {
+  lastControlNumber: number
+}
+
 export class ControlChannel {
+  readonly #numbers: ControlNumbers
   readonly #queue: Uint8Array[] = []
   /** The number of the first in the queue. */
-  #firstNumber = 1
+  #firstNumber: number
   /** How many of the queue were written to the present link. */
   #written = 0
   #bytes = 0
   #received = 0
   #isReceiptDue = false
+
+  constructor(numbers: ControlNumbers = { lastControlNumber: 0 }) {
+    this.#numbers = numbers
+    this.#firstNumber = numbers.lastControlNumber + 1
+  }
 
   /** Bytes that the peer has not taken yet. */
   get waitingBytes(): number {
@@ -31,6 +42,7 @@ export class ControlChannel {
   send(body: Uint8Array): void {
     this.#queue.push(body)
     this.#bytes += body.length
+    this.#numbers.lastControlNumber = Math.max(this.#numbers.lastControlNumber, this.#firstNumber + this.#queue.length - 1)
   }
 
   /** The link has lost its state: what the peer has not confirmed is written again. */

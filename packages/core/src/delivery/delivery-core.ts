@@ -24,6 +24,8 @@ export class DeliveryCore {
   readonly limits: DeliveryLimits
   readonly processId: string
   readonly defaultGuarantee: Guarantee
+  /** Whether this process's lease is safe, at this moment. */
+  readonly mayLeave: () => boolean
   readonly strict: boolean
   readonly outbox: Outbox = new Outbox()
   readonly sweep: DeadlineSweep
@@ -36,6 +38,8 @@ export class DeliveryCore {
   /** Changes whenever tenures or the placement did: what was looked up before is looked up again. */
   version = 0
   isClosed = false
+  /** See `ControlNumbers`. */
+  lastControlNumber = 0
   #nowMs = -1
   #nextOrder = 0
   #warned = false
@@ -46,6 +50,7 @@ export class DeliveryCore {
     this.limits = resolveDeliveryLimits(options.limits, options.transport.capabilities.maxFrameBytes)
     this.processId = options.local.processId
     this.defaultGuarantee = options.defaultGuarantee ?? DEFAULT_GUARANTEE
+    this.mayLeave = options.mayLeave ?? (() => true)
     this.strict = options.strict ?? false
     this.sweep = new DeadlineSweep(options.runtime)
     this.self = new Source(options.local.nodeId, options.local.processId)

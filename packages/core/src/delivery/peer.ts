@@ -50,7 +50,7 @@ export class Peer {
   readonly breaker: CircuitBreaker
   readonly endings: Endings = new Endings()
   /** Outlives this object with the source, because its numbers hold for the life of both processes. */
-  control: ControlChannel = new ControlChannel()
+  control: ControlChannel
   readonly writer: FrameWriter<PeerFrame>
   readonly outNames: OutNames
   readonly outActors: OutActors
@@ -91,6 +91,7 @@ export class Peer {
   constructor(id: PeerId, core: DeliveryCore, nextLinkId: () => number, onIdleEvicted: (stream: OutStream) => void) {
     this.id = id
     this.#core = core
+    this.control = new ControlChannel(core)
     this.#onIdleEvicted = onIdleEvicted
     const { limits } = core
     this.link = new Link<PeerFrame>(nextLinkId, limits)
