@@ -18,18 +18,24 @@ import type { Tenure } from './tenure.ts'
 /** A message by reference has no size; it counts as this until it is encoded. */
 export const BY_REFERENCE_COST = 256
 
+/** What the short way needs of the endpoint. */
+export interface LocalDeliveryHost {
+  readonly expired: (entry: OutEntry) => void
+  /** The stream is pumped at the end of this turn of the event loop. */
+  pumpLater(stream: OutStream): void
+  /** Something is held because it may not be told yet. */
+  heldBack(): void
+}
+
 export class LocalDelivery implements LocalHost {
   readonly core: DeliveryCore
   readonly #outbound: Outbound
-  readonly #onExpired: (entry: OutEntry) => void
-  readonly #schedule: (stream: OutStream) => void
+  readonly #host: LocalDeliveryHost
 
-  /** `schedule`: the stream is pumped at the end of this turn of the event loop. */
-  constructor(core: DeliveryCore, outbound: Outbound, onExpired: (entry: OutEntry) => void, schedule: (stream: OutStream) => void) {
+  constructor(core: DeliveryCore, outbound: Outbound, host: LocalDeliveryHost) {
     this.core = core
     this.#outbound = outbound
-    this.#onExpired = onExpired
-    this.#schedule = schedule
+    this.#host = host
   }
 
   /** The short way. `false`: the mailbox did not take it, and the caller gives it to the outbox. */
@@ -85,8 +91,7 @@ export class LocalDelivery implements LocalHost {
         return true
       }
       if (!entry.from.mayLeaveNow()) {
-        this.#outbound.waiting.add(stream)
-        stream.isWaiting = true
+        this.#outbound.hold(stream)
         return false
       }
     }
@@ -131,6 +136,10 @@ export class LocalDelivery implements LocalHost {
     return entry
   }
 
+  heldBack(): void {
+    this.#host.heldBack()
+  }
+
   renumberBehind(entry: OutEntry): void {
     for (let behind = entry.stream.head; behind !== undefined; behind = behind.next) {
       if (!behind.isExposed && behind !== entry) this.core.outbox.renumber(behind)
@@ -147,7 +156,7 @@ export class LocalDelivery implements LocalHost {
     const stream = this.#outbound.open(message)
     if (stream.returned === undefined) stream.returned = [message]
     else stream.returned.push(message)
-    this.#schedule(stream)
+    this.#host.pumpLater(stream)
   }
 
   outlive(message: LocalMessage, entry: OutEntry): void {
@@ -214,7 +223,7 @@ export class LocalDelivery implements LocalHost {
   }
 
   #entryOf(stream: OutStream, message: LocalMessage): OutEntry {
-    const entry = new Entry(stream, message.type, this.#onExpired)
+    const entry = new Entry(stream, message.type, this.#host.expired)
     entry.isReliable = message.isReliable
     entry.isAsk = message.isAsk
     entry.value = message.payload

@@ -27,6 +27,8 @@ export interface LocalHost {
   readonly core: DeliveryCore
   /** Gives the message an id, and an entry in the outbox that holds the floor until it has ended. */
   expose(message: LocalMessage): OutEntry
+  /** The end of a turn may not be told yet. */
+  heldBack(): void
   /** What waits behind it gets larger ids, as its own has been recorded. */
   renumberBehind(entry: OutEntry): void
   /** It did not run: it goes to the outbox, in order. */
@@ -246,6 +248,7 @@ export class LocalMessage extends Deadline implements Message {
       if (outcome !== undefined) this.tenure.records.keep(cell, entry.id, outcome.outcome, outcome.bytes)
     }
     this.tenure.held.push(this)
+    this.#host.heldBack()
   }
 
   #encode(held: Held): EncodedOutcome | undefined {

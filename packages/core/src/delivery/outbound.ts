@@ -37,6 +37,8 @@ export class Outbound {
   readonly #children = new Map<string, OutStream>()
   /** Streams that wait for something other than a link: an owner, a tenure of this process, the lease. */
   readonly waiting: Set<OutStream> = new Set()
+  /** Some of them wait for the lease, which has to be asked for. */
+  hasHeld = false
 
   constructor(host: OutboundHost) {
     this.#host = host
@@ -241,7 +243,7 @@ export class Outbound {
         break
       }
       if (entry.from !== undefined && !entry.from.mayLeaveNow()) {
-        this.#wait(stream)
+        this.hold(stream)
         break
       }
       // The oldest message of a stream never waits for credit: it may be what the receiver needs to take the others.
@@ -291,6 +293,12 @@ export class Outbound {
       }
     }
     if (stream.head !== undefined) this.#wait(stream)
+  }
+
+  /** Its next message comes from a turn, and may not leave now. */
+  hold(stream: OutStream): void {
+    this.hasHeld = true
+    this.#wait(stream)
   }
 
   #wait(stream: OutStream): void {

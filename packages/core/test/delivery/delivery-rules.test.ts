@@ -590,3 +590,92 @@ describe('a source', () => {
     expect(records?.actorCount).toBe(0)
   })
 })
+
+describe('an acknowledgement', () => {
+  it('of another epoch than the message was last sent under does not count', async () => {
+    const { world, a, b, c } = await three()
+    const sent = watch(a.endpoint.send(at(), 'x', 1))
+    world.runtime.flush()
+    // b's answer is on its way while its lease ends and c is appointed.
+    world.network.stall('b', 'a')
+    world.settle()
+    expect(tableOf(b).effects.length).toBe(1)
+    failOver(world, b, c)
+    tableOf(c).mayRun = () => false
+    world.advance(50)
+    world.network.unstall('b', 'a')
+    world.advance(100)
+    await micro()
+    expect([sent.isDone, tableOf(c).queued]).toEqual([false, 1])
+    tableOf(c).mayRun = () => true
+    world.advance(50)
+    await micro()
+    expect([sent.isDone, sent.error]).toEqual([true, undefined])
+  })
+})
+
+describe('a local message', () => {
+  it('handled while its tenure is suspended is not answered before the resume', async () => {
+    const { world, b } = await three()
+    const table = tableOf(b)
+    table.mayRun = () => false
+    const asked = watch(b.endpoint.ask(at(), 'x', 1))
+    const message = take(table, idIn(0))
+    message.begin()
+    table.tenure?.suspend()
+    message.handled('reply')
+    world.advance(200)
+    await micro()
+    expect(asked.isDone).toBe(false)
+    const location = world.appoint(0, b)
+    table.tenure?.resume(location.epoch)
+    world.tellAll()
+    await micro()
+    expect([asked.value, b.endpoint.counters.outboxMessages]).toEqual(['reply', 0])
+  })
+
+  it('handled after the lease ended is answered once it is safe again, though nobody says so', async () => {
+    const { world, b } = await three()
+    const asked = watch(b.endpoint.ask(at(), 'x', 1))
+    b.leaseIsSafe = false
+    world.advance(500)
+    await micro()
+    expect(asked.isDone).toBe(false)
+    b.leaseIsSafe = true
+    world.advance(100)
+    await micro()
+    expect(asked.value).toBe(1)
+  })
+
+  it('that came back goes ahead of what is sent at once to where the actor is now', async () => {
+    const { world, b, c } = await three()
+    tableOf(b).mayRun = () => false
+    b.endpoint.tell(at(), 'x', 1)
+    const location = world.appoint(0, c)
+    c.see(location)
+    c.open(0, location.epoch)
+    b.see(location)
+    b.discard(0)
+    b.endpoint.tell(at(), 'x', 2)
+    world.advance(50)
+    expect(payloads(tableOf(c).effects)).toEqual([1, 2])
+  })
+})
+
+describe('what was said not to have been executed', () => {
+  it('does not leave, even when its frame was written already', async () => {
+    const { world, a, b } = await three()
+    tableOf(b).mayRun = () => false
+    // The floor can't pass the other one while this is outstanding.
+    void a.endpoint.send(at(), 'x', 'first')
+    world.settle()
+    const controller = new AbortController()
+    const unsent = watch(a.endpoint.ask(at(), 'x', 'unsent', { signal: controller.signal }))
+    controller.abort()
+    await micro()
+    expect(unsent.error?.code).toBe('NOT_EXECUTED')
+    tableOf(b).mayRun = () => true
+    world.advance(50)
+    expect(payloads(tableOf(b).effects)).toEqual(['first'])
+  })
+})

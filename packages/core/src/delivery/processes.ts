@@ -1,0 +1,121 @@
+// The other processes: a peer (the link) for each that this one talks to, a source (what was handled of it) for each that it has heard of, and how
+// long both are remembered once the store has said that a process is gone.
+
+import type { PeerId } from '../messaging/messaging-system.ts'
+import type { Timer } from '../runtime/runtime.ts'
+import type { DeliveryCore } from './delivery-core.ts'
+import type { OutStream } from './out-stream.ts'
+import { Peer } from './peer.ts'
+import { Source } from './records.ts'
+
+export class Processes {
+  readonly #core: DeliveryCore
+  readonly #onIdleEvicted: (stream: OutStream) => void
+  readonly #retire: (processId: string) => void
+  readonly #peers = new Map<string, Peer>()
+  readonly #sources = new Map<string, Source>()
+  /** Sources whose process is gone, in the order of going. */
+  readonly #gone: Source[] = []
+  #goneTimer: Timer | undefined
+  #lastLinkId = 0
+
+  /** `retire`: the retention of a source that is gone has passed. */
+  constructor(core: DeliveryCore, onIdleEvicted: (stream: OutStream) => void, retire: (processId: string) => void) {
+    this.#core = core
+    this.#onIdleEvicted = onIdleEvicted
+    this.#retire = retire
+    this.#sources.set(core.processId, core.self)
+  }
+
+  find(processId: string): Peer | undefined {
+    return this.#peers.get(processId)
+  }
+
+  peers(): Iterable<Peer> {
+    return this.#peers.values()
+  }
+
+  source(nodeId: string, processId: string): Source {
+    let source = this.#sources.get(processId)
+    if (source === undefined) {
+      source = new Source(nodeId, processId)
+      this.#sources.set(processId, source)
+    }
+    return source
+  }
+
+  peerFor(id: PeerId): Peer {
+    let peer = this.#peers.get(id.processId)
+    if (peer === undefined) {
+      peer = new Peer({ nodeId: id.nodeId, processId: id.processId }, this.#core, () => ++this.#lastLinkId, this.#onIdleEvicted)
+      this.#peers.set(id.processId, peer)
+      const source = this.source(id.nodeId, id.processId)
+      if (source.control !== undefined) peer.control = source.control
+      source.peer = peer
+    }
+    return peer
+  }
+
+  /** The store says that this process is gone. */
+  markGone(processId: string): void {
+    const source = this.#sources.get(processId)
+    if (source === undefined || source === this.#core.self || source.goneAtMs !== undefined) return
+    source.goneAtMs = this.#core.runtime.monotonicMs()
+    this.#gone.push(source)
+    this.#armGoneTimer()
+  }
+
+  /** It is there: whatever was said about its end does not hold. */
+  comeBack(peer: Peer): void {
+    peer.isGone = false
+    const source = this.source(peer.id.nodeId, peer.id.processId)
+    source.peer = peer
+    source.goneAtMs = undefined
+    const at = this.#gone.indexOf(source)
+    if (at >= 0) this.#gone.splice(at, 1)
+  }
+
+  /** Peers that are gone are remembered only while streams still point to them. */
+  forgetGonePeers(): void {
+    for (const peer of this.#peers.values()) {
+      if (!peer.isGone || peer.outCount > 0) continue
+      this.#peers.delete(peer.id.processId)
+      const source = this.#sources.get(peer.id.processId)
+      if (source?.peer !== peer) continue
+      source.peer = undefined
+      source.control = peer.control
+    }
+  }
+
+  /** Its records and kept replies go now. */
+  retire(processId: string): void {
+    const source = this.#sources.get(processId)
+    if (source === undefined || source === this.#core.self) return
+    source.clear()
+    this.#sources.delete(processId)
+    const at = this.#gone.indexOf(source)
+    if (at >= 0) this.#gone.splice(at, 1)
+  }
+
+  #armGoneTimer(): void {
+    if (this.#goneTimer !== undefined || this.#core.isClosed) return
+    const first = this.#gone[0]
+    if (first === undefined) return
+    const dueMs = (first.goneAtMs as number) + this.#core.limits.sourceRetentionMs
+    this.#goneTimer = this.#core.runtime.setTimer(
+      () => {
+        this.#goneTimer = undefined
+        const now = this.#core.runtime.monotonicMs()
+        while (this.#gone[0] !== undefined && now >= (this.#gone[0].goneAtMs as number) + this.#core.limits.sourceRetentionMs) {
+          this.#retire(this.#gone[0].processId)
+        }
+        this.#armGoneTimer()
+      },
+      Math.max(1, dueMs - this.#core.runtime.monotonicMs()),
+    )
+  }
+
+  close(): void {
+    this.#goneTimer?.cancel()
+  }
+}
