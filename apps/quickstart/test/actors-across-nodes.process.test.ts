@@ -80,6 +80,55 @@ const Narrow = defineActor('narrow', {
   },
 })
 
+const Child = defineActor('child', {
+  state: () => ({ sum: 0 }),
+  messages: {
+    add(ctx, by: number): number {
+      ctx.state.sum += by
+      return ctx.state.sum
+    },
+  },
+})
+const Parent = defineActor('parent', {
+  state: (): { lines: string[] } => ({ lines: [] }),
+  children: [Child],
+  behaviours: { closed: { note: (ctx, _line: string): void => ctx.stash() } },
+  messages: {
+    note: (ctx, line: string): void => void ctx.state.lines.push(line),
+    read: (ctx): readonly string[] => ctx.state.lines,
+    close: (ctx): void => ctx.become('closed'),
+    open(ctx): void {
+      ctx.become()
+      ctx.unstash()
+    },
+    look: (ctx, id: string): void => ctx.watch(ctx.ref('worker', id), 'note' as never),
+    tickLater: (ctx, ms: number): void => ctx.timers.once('note', ms, 'tick'),
+    grow: (ctx, name: string): Promise<number> => ctx.spawn(Child, name).ask('add', 5),
+    child: (ctx, name: string): Promise<number> | undefined =>
+      (ctx.children.get(name) as ActorRef<{ add(by: number): number }>)?.ask('add', 1),
+  },
+})
+const Fresh = defineActor('fresh', {
+  state: () => ({ value: 0 }),
+  handoff: 'restart',
+  messages: {
+    add(ctx, by: number): number {
+      ctx.state.value += by
+      return ctx.state.value
+    },
+  },
+})
+const Unmovable = defineActor('unmovable', {
+  state: (): { value: number; format?: () => void } => ({ value: 0 }),
+  messages: {
+    add(ctx, by: number): number {
+      ctx.state.value += by
+      ctx.state.format = () => {}
+      return ctx.state.value
+    },
+  },
+})
+
 class World implements AsyncDisposable {
   readonly cluster: LocalCluster
   readonly client: ClusterActorSystem
@@ -92,10 +141,10 @@ class World implements AsyncDisposable {
   }
 
   static async start(options: ConstructorParameters<typeof LocalCluster>[1] = {}): Promise<World> {
-    const cluster = new LocalCluster([Worker, Narrow], options)
+    const cluster = new LocalCluster([Worker, Narrow, Parent, Child, Fresh, Unmovable], options)
     const [a, b] = [await cluster.start('a'), await cluster.start('b')]
     const client = await cluster.start('client', { hosts: [] })
-    await until(() => a.metrics().ownedShards === 16 && b.metrics().ownedShards === 16)
+    await until(() => a.metrics().ownedShards === 48 && b.metrics().ownedShards === 48)
     system = (nodeId) => (nodeId === 'a' ? a : nodeId === 'b' ? b : client)
     return new World(cluster, client, [a, b])
   }
@@ -220,6 +269,12 @@ describe('across nodes', () => {
     await until(() => ran.length === 12)
   })
 
+  it('watching what lives elsewhere is refused, instead of a termination that is none', async () => {
+    await using world = await World.start()
+    await world.client.ref(Worker, 'alive').ask('work', 'x')
+    await expect(world.client.ref(Parent, 'w').ask('look', 'alive')).rejects.toThrow(/worker\/alive can't be watched: in a cluster/)
+  })
+
   it('dead letters of a tell name actor, message and error on the node where they happened', async () => {
     await using world = await World.start()
     world.client.ref(Worker, 'dl').tell('fail')
@@ -230,6 +285,55 @@ describe('across nodes', () => {
       reason: 'failed',
       error: { message: 'no luck' },
     })
+  })
+})
+
+describe('a move', () => {
+  const other = (nodeId: string | undefined) => (nodeId === 'a' ? 'b' : 'a')
+
+  it('takes state, stash, timers, behaviour and children along', async () => {
+    await using world = await World.start()
+    const { manager } = world.client
+    const parent = world.client.ref(Parent, 'p')
+    await parent.send('note', 'one')
+    expect(await parent.ask('grow', 'kid')).toBe(5)
+    await parent.send('tickLater', 300)
+    await parent.send('close')
+    const stashed = parent.send('note', 'stashed')
+    await stashed
+    for (let i = 0; i < 3; i++) {
+      const to = other((await manager.whereIs(Parent, 'p')).nodeId)
+      await manager.migrate(Parent, 'p', to)
+      expect((await manager.whereIs(Parent, 'p')).nodeId).toBe(to)
+    }
+    expect(await parent.ask('child', 'kid')).toBe(6)
+    expect(await parent.ask('read')).toEqual(['one'])
+    await parent.send('open')
+    expect(await parent.ask('read')).toEqual(['one', 'stashed'])
+    await until(async () => (await parent.ask('read')).length === 3)
+    expect(await parent.ask('read')).toEqual(['one', 'stashed', 'tick'])
+  })
+
+  it("starts a kind afresh that says handoff: 'restart', and is none the worse for its messages", async () => {
+    await using world = await World.start()
+    const { manager } = world.client
+    const fresh = world.client.ref(Fresh, 'f')
+    await fresh.ask('add', 5)
+    await manager.migrate(Fresh, 'f', other((await manager.whereIs(Fresh, 'f')).nodeId))
+    expect(await fresh.ask('add', 1)).toBe(1)
+    expect(await fresh.ask('add', 1)).toBe(2)
+  })
+
+  it('starts an actor afresh whose state can not travel, and says so', async () => {
+    await using world = await World.start()
+    const { manager } = world.client
+    const unmovable = world.client.ref(Unmovable, 'u')
+    await unmovable.ask('add', 5)
+    const from = (await manager.whereIs(Unmovable, 'u')).nodeId
+    await manager.migrate(Unmovable, 'u', other(from))
+    expect(await unmovable.ask('add', 1)).toBe(1)
+    expect(world.cluster.logs.get(from ?? '')?.loud.join()).toMatch(/can not be moved|starts afresh/)
+    expect(world.cluster.logs.get(from ?? '')?.loud.join()).toContain('"actor":"unmovable/u"')
   })
 })
 

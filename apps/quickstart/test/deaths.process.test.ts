@@ -1,7 +1,7 @@
 // Owner and leader killed, or frozen beyond the session TTL, under load: failover in time, one owner at a time, nothing acknowledged is lost.
 
 import { describe, expect, it } from 'vitest'
-import { audit, measureFailoverMs } from '../src/audit.ts'
+import { audit, forkedLives, measureFailoverMs } from '../src/audit.ts'
 import type { LedgerEntry } from '../src/ledger.ts'
 import type { LoadReport } from '../src/load.ts'
 import { AccountCluster, SESSION_TTL_MS } from './support/account-cluster.ts'
@@ -19,6 +19,8 @@ function expectPromisesKept(reports: readonly LoadReport[], entries: readonly Le
     expect(result.broken, JSON.stringify({ ...result, errors: report.errors })).toEqual([])
     if (report.guarantee !== 'at-most-once') expect(result.acknowledged).toBe(result.sent)
   }
+  // Two owners of one state would both count on from the same number.
+  expect(forkedLives(entries)).toEqual([])
 }
 
 async function victimOf(cluster: AccountCluster, role: 'owner' | 'leader'): Promise<string> {
