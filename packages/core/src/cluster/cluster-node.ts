@@ -339,6 +339,7 @@ export class ClusterNode {
       concurrent: handoff.concurrent,
       seal: async (unit) => {
         await this.keeper.find(unit)?.seal()
+        await this.registry.settled(unit.kind, unit.shard)
         // A document that came meanwhile may have ended it.
         this.keeper.settle(unit.kind)
       },

@@ -41,6 +41,8 @@ export class RegistryKeeper {
   readonly #options: RegistryKeeperOptions
   readonly #shards = new Map<string, Shard>()
   readonly #loop: BackgroundLoop
+  /** The shard that is being written at the moment. */
+  #inHand: { readonly shard: Shard; readonly ended: Promise<unknown> } | undefined
 
   constructor(options: RegistryKeeperOptions) {
     this.#options = options
@@ -64,6 +66,12 @@ export class RegistryKeeper {
     })
   }
 
+  /** Resolves when nothing is being written for the shard: who takes it over must find all that this process confirmed. */
+  async settled(kind: string, shard: number): Promise<void> {
+    const inHand = this.#inHand
+    if (inHand?.shard.kind === kind && inHand.shard.shard === shard) await inHand.ended
+  }
+
   async close(): Promise<void> {
     const stopped = this.#loop.stop()
     for (const shard of this.#shards.values()) rejectAll(shard, 'this node is stopping')
@@ -85,12 +93,15 @@ export class RegistryKeeper {
     for (const [key, shard] of [...this.#shards]) {
       if (this.#loop.stopped) return
       try {
-        await this.#workOn(shard)
+        const ended = this.#workOn(shard)
+        this.#inHand = { shard, ended: ended.catch(() => {}) }
+        await ended
       } catch (error) {
         // Others must not wait for this one; the loop comes back to it.
         shard.image = undefined
         failure = error
       }
+      this.#inHand = undefined
       if (shard.changes.length === 0 && shard.toStart.size === 0) this.#shards.delete(key)
     }
     if (failure !== undefined) throw failure
