@@ -679,3 +679,17 @@ describe('what was said not to have been executed', () => {
     expect(payloads(tableOf(b).effects)).toEqual(['first'])
   })
 })
+
+describe('a number on the link that changes its actor within a frame', () => {
+  it('brings no message to the actor that had it before', async () => {
+    const { world, a, b } = await three({ limits: { internedActors: 1 } })
+    const controller = new AbortController()
+    const ended = watch(a.endpoint.ask(at(0, 'p'), 'x', 'withdrawn', { signal: controller.signal }))
+    controller.abort()
+    a.endpoint.tell(at(0, 'q'), 'x', 'for q')
+    world.advance(50)
+    await micro()
+    expect(ended.isDone).toBe(true)
+    expect(tableOf(b).effects.map((e) => [e.actor, e.payload])).toEqual([[idIn(0, 'q'), 'for q']])
+  })
+})
