@@ -58,8 +58,7 @@ export class SimulatedCluster {
     this.network = new SimulatedNetwork(loop, streamOf(scenario.seed, 'network'), scenario.network, marks)
     this.store = new SimulatedStore(loop, streamOf(scenario.seed, 'store'), scenario.store, marks)
     this.truth = new Truth(this.store, history, marks)
-    this.truth.isForgotten = (sinceMs) =>
-      sinceMs >= 0 && this.nodes.every(({ process }) => process === undefined || (this.#startedMs.get(process.name) ?? 0) > sinceMs)
+    this.truth.startedMs = (name) => this.#startedMs.get(name) ?? 0
     const world = {
       loop,
       onUncaught: (process: SimulatedProcess, error: unknown) => history.found('uncaught', `${process.name}: ${stackOf(error)}`),

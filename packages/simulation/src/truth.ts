@@ -39,8 +39,8 @@ export class Truth {
   #leader: { readonly key: string; readonly version: string; readonly process: SimulatedProcess | undefined } | undefined
   #rebornAtMs = Number.NEGATIVE_INFINITY
   #era = 0
-  /** Whether no process that ran at that time still does. */
-  isForgotten: (sinceMs: number) => boolean = () => false
+  /** When a process was started, by its name. */
+  startedMs: (name: string) => number = () => 0
   onHandoff: ((handoff: HandoffSeen) => void) | undefined
   /** Of placement documents. */
   placementWrites = 0
@@ -54,6 +54,7 @@ export class Truth {
     store.onReborn = () => {
       for (const processId of this.#names.keys()) this.#note(processId)
       this.#rebornAtMs = store.loop.nowMs
+      this.#registered.clear()
     }
   }
 
@@ -120,6 +121,11 @@ export class Truth {
     return document?.pins.get(id) ?? document?.shards[shardOf(id, document.shardCount)]
   }
 
+  #isForgotten(): boolean {
+    if (this.#rebornAtMs < 0) return false
+    return [...this.#registered.values()].every((processId) => this.startedMs(this.processName(processId)) > this.#rebornAtMs)
+  }
+
   #note(processId: string): void {
     const losses = this.#losses.get(processId)
     if (losses === undefined) this.#losses.set(processId, [this.#store.loop.nowMs])
@@ -171,8 +177,9 @@ export class Truth {
     }
     const document = parsePlacement(key, value)
     let before = this.#documents.get(document.kind)
-    if (before !== undefined && document.epoch < before.epoch && this.isForgotten(this.#rebornAtMs)) {
-      // The store lost its data and every process that knew them is gone: the world begins anew.
+    if (before !== undefined && document.epoch < before.epoch && this.#isForgotten()) {
+      // The store lost its data and nobody who is registered knew them: the world begins anew. Who remembers
+      // and joins later raises the epochs again.
       this.#marks.reach('store reborn and nobody left who remembers')
       this.#era++
       this.#documents.clear()
