@@ -1,0 +1,38 @@
+// Redis: one server with an append-only file. What was acknowledged survives SIGKILL: it is in the kernel's hands by then.
+
+import { readFileSync } from 'node:fs'
+import { exchange } from '../exchange.ts'
+import type { ServerKind } from '../server-kind.ts'
+
+export const redis: ServerKind = {
+  name: 'redis',
+  variable: 'CAJUN_REDIS_URL',
+  packages: ['redis-server', 'redis-tools'],
+  libraries: /^(libjemalloc2|liblzf1|libatomic1|libhiredis.*|liblua5\.1-0|lua-.*)$/,
+  image: 'redis:7-alpine',
+  containerPort: 6379,
+  containerCommand: ['redis-server', '--appendonly', 'yes', '--save', ''],
+  missing: (machine) => (machine.program('redis-server') === undefined ? ['redis-server'] : []),
+  command(machine, { port, dataDir, tls, credentials }) {
+    const lines = [
+      'bind 127.0.0.1',
+      `dir ${dataDir}`,
+      'save ""',
+      'appendonly yes',
+      tls === undefined ? `port ${port}` : `port 0\ntls-port ${port}\ntls-auth-clients no`,
+      ...(tls === undefined ? [] : [`tls-cert-file ${tls.certFile}`, `tls-key-file ${tls.keyFile}`, `tls-ca-cert-file ${tls.certFile}`]),
+      ...(credentials === undefined ? [] : ['user default off', `user ${credentials.username} on >${credentials.password} ~* &* +@all`]),
+    ]
+    return {
+      argv: [machine.program('redis-server') as string, `${dataDir}/redis.conf`],
+      env: machine.env,
+      files: { 'redis.conf': `${lines.join('\n')}\n` },
+    }
+  },
+  url: (host, port, { tls }) => `${tls === undefined ? 'redis' : 'rediss'}://${host}:${port}`,
+  async ready(host, port, { tls }) {
+    const answer = await exchange({ host, port, ca: tls && readFileSync(tls.certFile) }, 'PING\r\n')
+    // It asks for a password: it is there.
+    return answer.startsWith('+PONG') || answer.startsWith('-NOAUTH')
+  },
+}
