@@ -3,7 +3,7 @@
 // ioredis could reconnect by itself, and is not let: by default it sends commands again that had no answer (an INCR was seen to run twice), told not to it
 // leaves their promises pending for ever, and with its 20 retries a command took 73 s to fail. A client that lives for one connection does none of it.
 
-import type { Runtime, Timer } from '@cajun/core/adapter'
+import { KeptConnection, type Runtime, type Timer } from '@cajun/core/adapter'
 import { Redis, type RedisOptions } from 'ioredis'
 import { type ScriptName, scripts } from './scripts.ts'
 import { type LogEntry, readLogEntry } from './stored-entry.ts'
@@ -19,15 +19,16 @@ type Script = (...args: (string | number)[]) => Promise<unknown>
 
 const definitions = Object.fromEntries(Object.entries(scripts).map(([name, lua]) => [`cajun_${name}`, { lua, numberOfKeys: 1 }]))
 
-export class Connection {
-  /** Why it ended; undefined while it lives. */
-  ended: Error | undefined
+/** A connection that is not there after this long is tried anew: behind a frozen server, or a firewall, it may never come. */
+export const CONNECT_MS = 1_000
+
+export class Connection extends KeptConnection {
   readonly #options: ConnectionOptions
   readonly #redis: Redis
-  readonly #onEnd = new Set<(reason: Error) => void>()
   #problem: Error | undefined
 
   private constructor(options: ConnectionOptions) {
+    super()
     this.#options = options
     const settings: RedisOptions & { replyMapping: 'legacy' } = {
       ...options.redis,
@@ -49,15 +50,15 @@ export class Connection {
     this.#redis.on('error', (error: Error) => {
       this.#problem ??= error
     })
-    this.#redis.once('end', () => this.#end(this.#problem ?? new Error('the connection was lost')))
+    this.#redis.once('end', () => this.drop(this.#problem ?? new Error('the connection was lost')))
   }
 
   /** Resolves when the server has answered to a script: it is there, has loaded its data, and lets us in. */
-  static async open(options: ConnectionOptions, withinMs: number): Promise<Connection> {
+  static async open(options: ConnectionOptions): Promise<Connection> {
     const connection = new Connection(options)
-    const limit = connection.#deadline(withinMs, 'no connection')
+    const limit = connection.#deadline(CONNECT_MS, 'no connection')
     try {
-      await connection.#race(connection.#redis.connect())
+      await connection.race(connection.#redis.connect())
       await connection.run('sweep')
       return connection
     } catch (error) {
@@ -73,57 +74,25 @@ export class Connection {
   run(script: ScriptName, ...args: (string | number)[]): Promise<unknown> {
     const { namespace, logLength } = this.#options
     const command = (this.#redis as unknown as Record<string, Script>)[`cajun_${script}`] as Script
-    return this.#race(command.call(this.#redis, namespace, logLength, ...args))
+    return this.race(command.call(this.#redis, namespace, logLength, ...args))
   }
 
   /** What the log holds after `id`; waits for something up to `blockMs`. The connection ends when the server does not even say that there is nothing. */
   async readLog(id: string, blockMs: number, graceMs: number): Promise<LogEntry[]> {
     const limit = this.#deadline(blockMs + graceMs, 'the log could not be read')
     try {
-      const read = await this.#race(this.#redis.xread('BLOCK', blockMs, 'STREAMS', `${this.#options.namespace}:log`, id))
+      const read = await this.race(this.#redis.xread('BLOCK', blockMs, 'STREAMS', `${this.#options.namespace}:log`, id))
       return (read?.[0]?.[1] ?? []).map(readLogEntry)
     } finally {
       limit.cancel()
     }
   }
 
-  onEnd(listener: (reason: Error) => void): void {
-    if (this.ended === undefined) this.#onEnd.add(listener)
-    else listener(this.ended)
-  }
-
-  drop(reason: Error): void {
-    if (this.ended !== undefined) return
-    this.#problem ??= reason
-    this.#end(this.#problem)
+  protected override release(): void {
     this.#redis.disconnect()
     // `disconnect` waits two seconds for the other side to hang up too; a frozen server never does.
     const { stream } = this.#redis as unknown as { readonly stream?: { destroy(): void } }
     stream?.destroy()
-  }
-
-  #end(reason: Error): void {
-    if (this.ended !== undefined) return
-    this.ended = reason
-    const listeners = [...this.#onEnd]
-    this.#onEnd.clear()
-    for (const listener of listeners) listener(reason)
-  }
-
-  /** Never later than the end of the connection, whatever becomes of the client's own promise. */
-  async #race<T>(work: Promise<T>): Promise<T> {
-    work.catch(() => {})
-    if (this.ended !== undefined) throw this.ended
-    let leave: ((reason: Error) => void) | undefined
-    const lost = new Promise<never>((_, reject) => {
-      leave = reject
-      this.#onEnd.add(reject)
-    })
-    try {
-      return await Promise.race([work, lost])
-    } finally {
-      if (leave !== undefined) this.#onEnd.delete(leave)
-    }
   }
 
   #deadline(ms: number, what: string): Timer {

@@ -6,7 +6,6 @@
 
 import type { Entry, Timer, WatchSink } from '@cajun/core/adapter'
 import { Connection, type ConnectionOptions } from './connection.ts'
-import { CONNECT_MS, FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS } from './link.ts'
 import { type LogEntry, revisionOf } from './stored-entry.ts'
 
 export interface Scanned {
@@ -21,6 +20,8 @@ export interface LogFollowerOptions extends ConnectionOptions {
 /** How long one read waits for news. Silence for this and the grace ends the connection: a frozen server, or a firewall between. */
 const BLOCK_MS = 1_000
 const GRACE_MS = 500
+const FIRST_BACKOFF_MS = 20
+const LONGEST_BACKOFF_MS = 250
 
 interface Follower {
   readonly prefix: string
@@ -89,7 +90,7 @@ export class LogFollower {
   async #run(): Promise<void> {
     for (let failures = 0; !this.#closed; ) {
       try {
-        this.#connection = await Connection.open(this.#options, CONNECT_MS)
+        this.#connection = await Connection.open(this.#options)
         await this.#resume(this.#connection)
         failures = 0
         while (!this.#closed) await this.#read(this.#connection)
