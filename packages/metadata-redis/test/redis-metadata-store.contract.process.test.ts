@@ -20,7 +20,7 @@ for (const secured of [false, true]) {
     beforeAll(async () => {
       redis = await RedisUnderTest.start(secured ? { tls: true, credentials } : {})
     })
-    afterAll(() => redis.stop())
+    afterAll(() => redis?.stop())
 
     metadataStoreContract({
       name,
