@@ -89,9 +89,9 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on etcd', () => {
     await store.watch('', (event) => events.push(event))
     for (let at = 0; at < 5; at++) {
       await store.put('k', String(at))
+      await until(2_000, 'the change', () => valuesOf(events, 'k').length === at + 1)
       await compact()
     }
-    await until(2_000, 'the changes', () => valuesOf(events, 'k').length === 5)
     expect(events.filter(({ type }) => type === 'snapshot')).toHaveLength(1)
   })
 
