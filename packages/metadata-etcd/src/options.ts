@@ -24,12 +24,17 @@ export interface EtcdMetadataStoreOptions extends MetadataStoreOptions {
   readonly maxTxnOps?: number
 }
 
-export const etcdMetadataStoreDefaults = {
+export const etcdMetadataStoreDefaults: {
+  readonly endpoints: readonly string[]
+  readonly prefix: string
+  readonly keepAliveMs: number
+  readonly maxTxnOps: number
+} = {
   endpoints: ['http://127.0.0.1:2379'],
   prefix: '',
   keepAliveMs: 500,
   maxTxnOps: etcdCapabilities.maxBatch,
-} as const
+}
 
 export interface ResolvedEtcdOptions {
   readonly endpoints: readonly string[]
