@@ -26,6 +26,8 @@ export type {
   PeerId,
 } from './messaging/messaging-system.ts'
 export { BaseMetadataStore } from './metadata/base-metadata-store.ts'
+export { ConnectionKeeper, type ConnectionKeeperOptions } from './metadata/connection-keeper.ts'
+export { KeptConnection } from './metadata/kept-connection.ts'
 export { type DatabasePutOptions, MemoryDatabase, type MemoryDatabaseOptions } from './metadata/memory-database.ts'
 export type { BatchRequest, KeyValue, PutRequest } from './metadata/metadata-adapter.ts'
 export type {

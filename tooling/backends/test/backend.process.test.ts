@@ -1,0 +1,100 @@
+// Servers start, survive what tests do to them, and leave nothing behind.
+
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { exchange } from '../src/exchange.ts'
+import { Backend, backendNames, reasonToSkip } from '../src/index.ts'
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function until(ms: number, what: string, check: () => boolean): Promise<void> {
+  for (const untilMs = Date.now() + ms; !check(); ) {
+    if (Date.now() > untilMs) throw new Error(`${what}: not within ${ms} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+const skips = new Map<string, string | undefined>()
+for (const name of backendNames) skips.set(name, await reasonToSkip(name))
+
+for (const name of backendNames) {
+  const skip = skips.get(name)
+  describe.skipIf(skip !== undefined)(skip ?? name, () => {
+    test('starts, is killed and comes back on its port, and stop leaves neither process nor file', async ({ skip }) => {
+      await using backend = await Backend.start(name)
+      if (!backend.controllable) skip('the server is from the environment')
+      const { pid, dataDir, url } = backend
+      expect(url).toMatch(/127\.0\.0\.1:\d+$/)
+      await backend.kill()
+      if (pid !== undefined) expect(isAlive(pid)).toBe(false)
+      await backend.restart()
+      expect(backend.url).toBe(url)
+      const second = backend.pid as number
+      await backend.freeze()
+      await backend.stop()
+      expect(isAlive(second)).toBe(false)
+      expect(existsSync(dataDir as string)).toBe(false)
+    })
+  })
+}
+
+describe.skipIf(skips.get('redis') !== undefined)(skips.get('redis') ?? 'with Redis', () => {
+  test('data written before SIGKILL is there after a restart', async ({ skip }) => {
+    await using backend = await Backend.start('redis')
+    if (!backend.controllable) skip('the server is from the environment')
+    const endpoint = { host: '127.0.0.1', port: Number(backend.url.split(':').at(-1)), ca: undefined }
+    expect(await exchange(endpoint, 'SET k kept\r\n')).toBe('+OK\r\n')
+    await backend.kill()
+    await expect(exchange(endpoint, 'GET k\r\n')).rejects.toThrow()
+    await backend.restart()
+    expect(await exchange(endpoint, 'GET k\r\n')).toBe('$4\r\nkept\r\n')
+  })
+
+  test('a frozen server answers nothing until it is thawed', async ({ skip }) => {
+    await using backend = await Backend.start('redis')
+    if (!backend.controllable) skip('the server is from the environment')
+    const endpoint = { host: '127.0.0.1', port: Number(backend.url.split(':').at(-1)), ca: undefined }
+    await backend.freeze()
+    await expect(exchange(endpoint, 'PING\r\n')).rejects.toThrow('no answer')
+    await backend.thaw()
+    expect(await exchange(endpoint, 'PING\r\n')).toBe('+PONG\r\n')
+  })
+
+  for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM'] as const) {
+    test(`when its user ends by ${signal}, the server and its data go too`, async () => {
+      const user = spawn(process.execPath, [fileURLToPath(new URL('./support/user.ts', import.meta.url))], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      const [line] = (await once(user.stdout.setEncoding('utf8'), 'data')) as [string]
+      const { pid, dataDir } = JSON.parse(line) as { pid: number; dataDir: string }
+      expect(isAlive(pid)).toBe(true)
+      user.kill(signal)
+      await until(5_000, 'the end of the server', () => !isAlive(pid))
+      await until(5_000, 'the removal of its data', () => !existsSync(dataDir))
+    })
+  }
+
+  test('a server for which nobody waits does not keep its user alive', async () => {
+    const main = fileURLToPath(new URL('./support/user.ts', import.meta.url))
+    const { stdout } = await promisify(execFile)(process.execPath, [main, 'leave'], { timeout: 20_000 })
+    const { pid } = JSON.parse(stdout) as { pid: number }
+    await until(5_000, 'the end of the server', () => !isAlive(pid))
+  })
+})
+
+test('what does not start says why', async () => {
+  if (skips.get('redis') !== undefined || process.env['CAJUN_REDIS_URL']) return
+  const wrong = { username: 'no good\nbind nowhere', password: 'x' }
+  await expect(Backend.start('redis', { credentials: wrong })).rejects.toThrow(/ended while it started[\s\S]*(FATAL|Bad directive|error)/i)
+})
