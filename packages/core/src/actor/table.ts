@@ -43,6 +43,7 @@ export class ActorTable {
   #waiting: Cell[] = []
   #gateWaiters: ((isOpen: boolean) => void)[] = []
   #sealed: Promise<void> | undefined = undefined
+  #isStopping = false
   #isDiscarded = false
   /** Ids that are being extracted. */
   readonly #leaving = new Set<string>()
@@ -70,6 +71,11 @@ export class ActorTable {
     if (this.#leaving.size > 0 && this.#leaving.has(id)) return false
     let cell = this.#cells.get(id)
     if (cell === undefined) {
+      // The system stops: an actor that has stopped is not brought to life afresh while others still end their turns.
+      if (this.#isStopping) {
+        message.returned()
+        return true
+      }
       if (!this.activatesOnMessage) {
         message.refused(this.host.isClosing ? 'shutdown' : 'stopped')
         return true
@@ -270,6 +276,7 @@ export class ActorTable {
   }
 
   async stopAll(reason: StopReason = 'stopped', refuseWith: DeadLetterReason = 'stopped'): Promise<void> {
+    if (reason === 'shutdown') this.#isStopping = this.activatesOnMessage
     const stopping: Promise<void>[] = []
     for (const cell of [...this.#cells.values()]) {
       const stopped = stopCell(cell, reason, refuseWith)
