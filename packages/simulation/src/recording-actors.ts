@@ -44,8 +44,8 @@ export interface Recorder {
 
 export const TURN_TIMEOUT_MS = 700
 
-// biome-ignore lint/suspicious/noExplicitAny: handlers are shared by several definitions
-type Ctx = Context<RecordedState, any>
+/** Handlers are shared by several definitions. */
+type Ctx = Context<RecordedState>
 
 /** `cell` keeps its state until it is lost; `brief` is passivated when idle, and restarts when its handler throws. */
 export function recordingActors(recorder: Recorder): readonly ActorDefinition[] {
