@@ -108,6 +108,32 @@ const Parent = defineActor('parent', {
       (ctx.children.get(name) as ActorRef<{ add(by: number): number }>)?.ask('add', 1),
   },
 })
+const nasty: readonly unknown[] = [
+  undefined,
+  null,
+  'text',
+  Symbol('thrown'),
+  () => {},
+  Object.create(null),
+  {
+    toString() {
+      throw new Error('not even this')
+    },
+  },
+  Object.defineProperty(new Error('x'), 'message', {
+    get() {
+      throw new Error('no message')
+    },
+  }),
+]
+const Thrower = defineActor('thrower', {
+  messages: {
+    throw(_ctx, which: number): void {
+      throw nasty[which]
+    },
+    fine: () => 'fine',
+  },
+})
 const Fresh = defineActor('fresh', {
   state: () => ({ value: 0 }),
   handoff: 'restart',
@@ -141,10 +167,10 @@ class World implements AsyncDisposable {
   }
 
   static async start(options: ConstructorParameters<typeof LocalCluster>[1] = {}): Promise<World> {
-    const cluster = new LocalCluster([Worker, Narrow, Parent, Child, Fresh, Unmovable], options)
+    const cluster = new LocalCluster([Worker, Narrow, Parent, Child, Fresh, Unmovable, Thrower], options)
     const [a, b] = [await cluster.start('a'), await cluster.start('b')]
     const client = await cluster.start('client', { hosts: [] })
-    await until(() => a.metrics().ownedShards === 48 && b.metrics().ownedShards === 48)
+    await until(() => a.metrics().ownedShards === 56 && b.metrics().ownedShards === 56)
     system = (nodeId) => (nodeId === 'a' ? a : nodeId === 'b' ? b : client)
     return new World(cluster, client, [a, b])
   }
@@ -267,6 +293,19 @@ describe('across nodes', () => {
     await until(() => world.letters.length === 8)
     expect(new Set(world.letters.map((letter) => letter.reason))).toEqual(new Set(['mailbox-full']))
     await until(() => ran.length === 12)
+  })
+
+  it('a handler may throw whatever it likes: its asker hears of it, and the actor goes on', async () => {
+    await using world = await World.start()
+    for (const nodeId of ['a', 'b']) {
+      const thrower = system(nodeId).ref(Thrower, 't')
+      for (let i = 0; i < nasty.length; i++) {
+        await expect(thrower.ask('throw', i, { timeoutMs: 1_000 }), `${nodeId} ${i}`).rejects.toMatchObject({ code: 'ACTOR_FAILED' })
+      }
+      expect(await thrower.ask('fine')).toBe('fine')
+      thrower.tell('throw', 0)
+      await until(() => world.letters.splice(0).length === 1)
+    }
   })
 
   it('watching what lives elsewhere is refused, instead of a termination that is none', async () => {

@@ -83,8 +83,13 @@ describe.each(['owner', 'leader'] as const)('the %s under load', (role) => {
     const elsewhere = [...ledgers].filter(([nodeId]) => nodeId !== victim).flatMap(([, lines]) => lines)
     const takenOver = elsewhere.filter((entry) => entry.handledAtMs > frozenAtMs && entry.handledAtMs < thawedAtMs)
     expect(takenOver.length).toBeGreaterThan(1_000)
-    // Each of its actors has begun a new life elsewhere meanwhile: the old one must not have run one more turn.
-    const afterThaw = ofVictim.filter((entry) => entry.handledAtMs >= thawedAtMs && livesBefore.has(entry.life))
+    // Each of its actors has begun a new life elsewhere meanwhile: the old one must not have run one more turn. But for those that were on their way to
+    // another node when it froze: that node went on with their life, and may have handed it back since; two owners would have forked it.
+    const handedOver = new Set(elsewhere.filter((entry) => entry.handledAtMs > frozenAtMs).map((entry) => entry.life))
+    const afterThaw = ofVictim.filter(
+      (entry) => entry.handledAtMs >= thawedAtMs && livesBefore.has(entry.life) && !handedOver.has(entry.life),
+    )
+    expect([...livesBefore].filter((life) => handedOver.has(life)).length).toBeLessThan(livesBefore.size / 4)
     expect(afterThaw).toEqual([])
   })
 })

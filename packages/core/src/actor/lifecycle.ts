@@ -4,6 +4,7 @@
 import type { DeadLetterReason } from '../delivery/dead-letter-reason.ts'
 import { ActorFailedError, DeliveryUnknownError, NotExecutedError } from '../errors.ts'
 import { type ActorAddress, formatAddress } from '../messaging/address.ts'
+import { wordsOf } from '../messaging/error-wire.ts'
 import { DeadlineTask } from '../runtime/deadline-sweep.ts'
 import { Activation, isMessage, messageOf, STOP_HOOK_RAN } from './activation.ts'
 import { isThenable } from './async-turn.ts'
@@ -90,8 +91,7 @@ export function handlerThrew(cell: Cell, activation: Activation, error: unknown)
 }
 
 export function asFailure(cell: Cell, error: unknown): ActorFailedError {
-  const said = error instanceof Error ? error.message : String(error)
-  return new ActorFailedError(formatAddress(cell), said, { cause: error })
+  return new ActorFailedError(formatAddress(cell), wordsOf(error), { cause: error })
 }
 
 function suspendFor(cell: Cell, delayMs: number): void {

@@ -12,9 +12,19 @@ export interface WireError {
 }
 
 const MAX_STACK_CHARS = 4_000
+const UNSHOWABLE = 'an object that can not be shown'
 const MAX_MESSAGE_CHARS = 8_000
 
+/** Never throws: handlers may throw anything, proxies and objects whose properties throw included. */
 export function errorToWire(error: unknown): WireError {
+  try {
+    return wireOf(error)
+  } catch {
+    return { of: 'other', message: UNSHOWABLE }
+  }
+}
+
+function wireOf(error: unknown): WireError {
   if (error instanceof ActorFailedError) {
     const prefix = `${error.actor} failed: `
     const message = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message
@@ -22,7 +32,7 @@ export function errorToWire(error: unknown): WireError {
   }
   if (error instanceof InvalidPayloadError) return { of: 'invalid', message: short(error.message) }
   if (error instanceof AskCycleError) return { of: 'cycle', message: '', chain: error.chain.slice(0, 100) }
-  return { of: 'other', message: short(messageOf(error)), cause: plainCause(error, 0) }
+  return { of: 'other', message: short(wordsOf(error)), cause: plainCause(error, 0) }
 }
 
 /** Never throws: the data comes from outside. `actor`: who was asked. */
@@ -36,9 +46,17 @@ export function errorFromWire(wire: unknown, actor: string): CajunError {
 
 /** The causes of an error as errors that the codec carries: names, messages, codes and stacks, nothing else. */
 function plainCause(cause: unknown, depth: number): unknown {
+  try {
+    if (cause instanceof Error) return plainError(cause, depth)
+  } catch {
+    return UNSHOWABLE
+  }
   if (cause === undefined || cause === null) return cause
-  if (!(cause instanceof Error)) return typeof cause === 'object' || typeof cause === 'function' ? short(String(cause)) : cause
-  const copy = new Error(short(messageOf(cause)))
+  return typeof cause === 'object' || typeof cause === 'function' || typeof cause === 'symbol' ? short(wordsOf(cause)) : cause
+}
+
+function plainError(cause: Error, depth: number): Error {
+  const copy = new Error(short(wordsOf(cause)))
   copy.name = String(cause.name)
   copy.stack = typeof cause.stack === 'string' ? cause.stack.slice(0, MAX_STACK_CHARS) : copy.name
   const code: unknown = (cause as { code?: unknown }).code
@@ -47,12 +65,12 @@ function plainCause(cause: unknown, depth: number): unknown {
   return copy
 }
 
-function messageOf(error: unknown): string {
-  if (error instanceof Error) return String(error.message)
+/** What was thrown, in words. Never throws itself. */
+export function wordsOf(error: unknown): string {
   try {
-    return String(error)
+    return String(error instanceof Error ? error.message : error)
   } catch {
-    return 'an object that can not be shown'
+    return UNSHOWABLE
   }
 }
 
