@@ -34,6 +34,12 @@ describe('a network that drops connections, delays, loses, repeats and reorders'
     expect(forkedLives(entries)).toEqual([])
     // The faults really happened.
     expect(player.played.length).toBeGreaterThan(20)
+    expect(disturbed.reduce((sum, report) => sum + report.dropped, 0)).toBeGreaterThan(10)
+    expect(
+      disturbed.reduce((sum, report) => sum + report.brokenMidway, 0),
+      'in the middle of a frame',
+    ).toBeGreaterThan(0)
+    expect(disturbed.reduce((sum, report) => sum + report.delays + report.holds, 0)).toBeGreaterThan(10)
     expect(disturbed.reduce((sum, report) => sum + report.repeatedFrames, 0)).toBeGreaterThan(100)
     expect(disturbed.reduce((sum, report) => sum + report.reorderedFrames, 0)).toBeGreaterThan(10)
   }, 240_000)
