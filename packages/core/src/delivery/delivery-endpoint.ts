@@ -146,7 +146,7 @@ export class DeliveryEndpoint implements MessagingHandler {
   placementChanged(kind?: string): void {
     this.#core.version++
     this.#outbound.placementChanged(kind)
-    this.#processes.forgetGonePeers()
+    this.#processes.forgetGonePeers(() => this.#outbound.streams())
     this.#flusher.markKind(kind)
   }
 
@@ -226,7 +226,7 @@ export class DeliveryEndpoint implements MessagingHandler {
       return
     }
     this.#flusher.stopTimer(peer)
-    this.#processes.forgetGonePeers()
+    this.#processes.forgetGonePeers(() => this.#outbound.streams())
   }
 
   /** As `peerGone`, and its records go now. */

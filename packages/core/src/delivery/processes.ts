@@ -75,16 +75,22 @@ export class Processes {
     if (at >= 0) this.#gone.splice(at, 1)
   }
 
-  /** Peers that are gone are remembered only while streams still point to them. */
-  forgetGonePeers(): void {
-    for (const peer of this.#peers.values()) {
-      if (!peer.isGone || peer.outCount > 0) continue
-      this.#peers.delete(peer.id.processId)
-      const source = this.#sources.get(peer.id.processId)
-      if (source?.peer !== peer) continue
-      source.peer = undefined
-      source.control = peer.control
-    }
+  /** After streams were routed anew. A stream that points to a peer, though it has nothing under way, would go on pointing to what a new object has replaced. */
+  forgetGonePeers(streams: () => Iterable<OutStream>): void {
+    const gone = new Set([...this.#peers.values()].filter((peer) => peer.isGone))
+    if (gone.size === 0) return
+    for (const { peer } of streams()) if (peer !== undefined) gone.delete(peer)
+    for (const peer of gone) this.forgetGonePeer(peer)
+  }
+
+  /** Only when no stream points to it but those with messages under way: they keep it. */
+  forgetGonePeer(peer: Peer): void {
+    if (!peer.isGone || peer.outCount > 0) return
+    this.#peers.delete(peer.id.processId)
+    const source = this.#sources.get(peer.id.processId)
+    if (source?.peer !== peer) return
+    source.peer = undefined
+    source.control = peer.control
   }
 
   /** Its records and kept replies go now. */
