@@ -19,7 +19,7 @@ import {
   type IWatchRequest,
   type IWatchResponse,
 } from 'etcd3'
-import { isAnswer } from './etcd-errors.ts'
+import { isAnswer, isStaleToken } from './etcd-errors.ts'
 import type { ResolvedEtcdOptions } from './options.ts'
 
 export interface ConnectionOptions extends Pick<ResolvedEtcdOptions, 'tls' | 'auth'> {
@@ -50,7 +50,7 @@ export class EtcdConnection extends KeptConnection {
       faultHandling: { global: noop, host: () => noop },
       defaultCallOptions: { interceptors: [this.#withToken()] },
       grpcOptions: {
-        // gRPC shares connections between clients with equal options, dead ones too: a new life has to have one of its own.
+        // gRPC shares connections between the clients of a process with equal options, dead ones too: a new life has to have one of its own.
         'cajun.life': ++lives,
         'grpc.max_receive_message_length': -1,
         'grpc.enable_retries': 0,
@@ -152,8 +152,8 @@ export class EtcdConnection extends KeptConnection {
           if (this.#token !== undefined) metadata.set('token', this.#token)
           begin(metadata, {
             onReceiveStatus: (status, forward) => {
-              // Tokens end with the server that gave them. etcd3 would ask again with the same one, without a pause; a new connection brings a new one.
-              if (/invalid auth token|revision of auth store/.test(status.details)) this.drop(new Error(status.details))
+              // etcd3 would ask again with the same one, without a pause; a new connection brings a new one.
+              if (isStaleToken(status.details)) this.drop(new Error(status.details))
               forward(status)
             },
           })
