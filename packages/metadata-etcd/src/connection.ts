@@ -19,7 +19,7 @@ import {
   type IWatchRequest,
   type IWatchResponse,
 } from 'etcd3'
-import { isAnswer } from './etcd-errors.ts'
+import { isAnswer, isStaleToken } from './etcd-errors.ts'
 import type { ResolvedEtcdOptions } from './options.ts'
 
 export interface ConnectionOptions extends Pick<ResolvedEtcdOptions, 'tls' | 'auth'> {
@@ -31,6 +31,8 @@ export interface ConnectionOptions extends Pick<ResolvedEtcdOptions, 'tls' | 'au
 
 /** A connection that is not there after this long is tried anew: behind a frozen server, or a firewall, it may never come. */
 const CONNECT_MS = 1_000
+/** Logging in takes the server a tenth of a second of work, and longer when everybody comes back at once: giving up early would only add to it. */
+const LOG_IN_MS = 3_000
 /** Our own deadline decides; gRPC's only clears up behind it. */
 const DEADLINE_SLACK_MS = 100
 
@@ -50,7 +52,7 @@ export class EtcdConnection extends KeptConnection {
       faultHandling: { global: noop, host: () => noop },
       defaultCallOptions: { interceptors: [this.#withToken()] },
       grpcOptions: {
-        // gRPC shares connections between clients with equal options, dead ones too: a new life has to have one of its own.
+        // gRPC shares connections between the clients of a process with equal options, dead ones too: a new life has to have one of its own.
         'cajun.life': ++lives,
         'grpc.max_receive_message_length': -1,
         'grpc.enable_retries': 0,
@@ -65,14 +67,15 @@ export class EtcdConnection extends KeptConnection {
   static async open(options: ConnectionOptions): Promise<EtcdConnection> {
     const { runtime, auth, probe } = options
     const connection = new EtcdConnection(options)
-    const limit = runtime.setTimer(() => connection.drop(new Error(`no connection within ${CONNECT_MS} ms`)), CONNECT_MS)
+    const withinMs = auth === undefined ? CONNECT_MS : LOG_IN_MS
+    const limit = runtime.setTimer(() => connection.drop(new Error(`no connection within ${withinMs} ms`)), withinMs)
     try {
       if (auth !== undefined) {
         const request = { name: auth.username, password: auth.password }
-        const answer = await connection.#ask(connection.#client.auth.authenticate(request, within(CONNECT_MS)))
+        const answer = await connection.#ask(connection.#client.auth.authenticate(request, within(withinMs)))
         connection.#token = answer.token
       }
-      await connection.range(probe, CONNECT_MS)
+      await connection.range(probe, withinMs)
       return connection
     } catch (error) {
       connection.drop(error as Error)
@@ -152,8 +155,8 @@ export class EtcdConnection extends KeptConnection {
           if (this.#token !== undefined) metadata.set('token', this.#token)
           begin(metadata, {
             onReceiveStatus: (status, forward) => {
-              // Tokens end with the server that gave them. etcd3 would ask again with the same one, without a pause; a new connection brings a new one.
-              if (/invalid auth token|revision of auth store/.test(status.details)) this.drop(new Error(status.details))
+              // etcd3 would ask again with the same one, without a pause; a new connection brings a new one.
+              if (isStaleToken(status.details)) this.drop(new Error(status.details))
               forward(status)
             },
           })

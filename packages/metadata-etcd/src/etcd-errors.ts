@@ -25,9 +25,14 @@ const REFUSALS = [
 
 export function classifyEtcdError(error: unknown): Fate {
   if (!(error instanceof Error)) return 'in-doubt'
-  // The server has more to do than it can, and did not begin with this.
-  if (/too many requests/.test(error.message)) return 'not-applied'
+  // The server has more to do than it can, or wants another token, and did not begin with this.
+  if (/too many requests/.test(error.message) || isStaleToken(error.message)) return 'not-applied'
   return REFUSALS.some((refusal) => error instanceof refusal) ? 'refused' : 'in-doubt'
+}
+
+/** The token ended with the server that gave it, with a change of its user, or with any change of users and roles. */
+export function isStaleToken(message: string): boolean {
+  return /invalid auth token|revision of auth store is old/.test(message)
 }
 
 /** The lease was revoked, or its time is over. */

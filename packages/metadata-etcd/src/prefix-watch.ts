@@ -33,7 +33,7 @@ const LONGEST_BACKOFF_MS = 250
 /** How long the server may take to begin a watch on a connection that gives signs of life. */
 const BEGIN_MS = 5_000
 
-/** The events from our cursor on are gone, or never were of this store. */
+/** Events from our cursor on are gone. */
 class Gap extends Error {}
 
 export class PrefixWatch {
@@ -114,8 +114,6 @@ export class PrefixWatch {
           const compacted = Number(response.compact_revision) !== 0
           return reject(compacted ? new Gap('compacted') : new Error(`the watch was cancelled: ${response.cancel_reason}`))
         }
-        // A revision before our cursor: the store has lost data, and would say nothing until it gets there again.
-        if (response.created && Number(response.header.revision) < this.#cursor - 1) return reject(new Gap('the store went back'))
         if (response.created) onBegun()
         if (sink.closed || this.#closed.signal.aborted || this.#stream !== stream) return
         const events = response.events.filter((event) => Number(event.kv.mod_revision) >= this.#cursor)

@@ -8,6 +8,7 @@ import { FaultProxy } from '@cajun/fault-proxy'
 import { Etcd3 } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CutProxy } from '../../metadata-memory/test/support/cut-proxy.ts'
+import { DeafProxy } from '../../metadata-redis/test/support/deaf-proxy.ts'
 import { EtcdMetadataStore } from '../src/index.ts'
 import { unhandled } from './support/unhandled.ts'
 
@@ -170,6 +171,29 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on etcd', () => {
     expect(Date.now() - startedAt).toBeLessThan(1_000)
   })
 
+  test('a connection that fell silent, and is never reset, is abandoned for a new one', async () => {
+    await using deaf = await DeafProxy.start(Number(new URL(etcd.url).port))
+    const options = { prefix: fresh(), endpoints: [`http://127.0.0.1:${deaf.port}`], timeoutMs: 500, onError: () => {} }
+    // gRPC lets clients of one process share a connection: this one holds on to it.
+    await using patient = new EtcdMetadataStore({ ...options, keepAliveMs: 60_000 })
+    await patient.open()
+    await using store = new EtcdMetadataStore(options)
+    await store.open()
+    const events: WatchEvent[] = []
+    await store.watch('', (event) => events.push(event))
+    await using session = await store.openSession({ ttlMs: 10_000 })
+    deaf.silence()
+    await until(2_500, 'an answer', () =>
+      store.get('k').then(
+        () => true,
+        () => false,
+      ),
+    )
+    await store.put('k', 'x', { session })
+    await until(2_500, 'the event', () => events.some((event) => event.type === 'changes' || event.entries.some(({ key }) => key === 'k')))
+    expect(session.lost.aborted).toBe(false)
+  })
+
   test('ten thousand entries take as many round trips as transactions of 128', async () => {
     await using store = await open({ prefix: fresh(), timeoutMs: 20_000 })
     const entries = Array.from({ length: 10_000 }, (_, at) => ({ key: `registry/counter/${at}`, value: `actor ${at}` }))
@@ -225,6 +249,30 @@ describe.skipIf(skip !== undefined || process.env['CAJUN_ETCD_URL'] !== undefine
   test('no credentials are refused likewise', async () => {
     await using store = new EtcdMetadataStore({ endpoints: [etcd.url], timeoutMs: 10_000 })
     await expect(store.open()).rejects.toThrow(StoreRefusedError)
+  })
+
+  test('a token that ended under a living connection is replaced before anybody notices', async () => {
+    await using store = new EtcdMetadataStore({ endpoints: [etcd.url], auth, onError: () => {} })
+    await store.open()
+    const events: WatchEvent[] = []
+    await store.watch('', (event) => events.push(event))
+    const admin = new Etcd3({ hosts: etcd.url, auth: { username: 'root', password: auth.password } })
+    try {
+      for (const change of [
+        () => admin.auth.userChangePassword({ name: auth.username, password: auth.password }), // ends the tokens of this user
+        () => admin.auth.roleAdd({ name: 'another' }), // makes all tokens old
+      ]) {
+        await change()
+        const startedAt = Date.now()
+        expect(await store.put('k', 'x')).toMatchObject({ ok: true })
+        expect(Date.now() - startedAt).toBeLessThan(400)
+        const seen = valuesOf(events, 'k').length
+        await store.put('k', 'y')
+        await until(2_000, 'the event', () => valuesOf(events, 'k').length > seen)
+      }
+    } finally {
+      admin.close()
+    }
   })
 
   test('a token that ended with its server is replaced, for watches too', async () => {

@@ -83,7 +83,9 @@ local function differs(packed, expected)
 end
 `
 
-export const scripts = {
+export type ScriptName = 'sweep' | 'identity' | 'read' | 'scan' | 'write' | 'writeAll' | 'erase' | 'keep' | 'finish' | 'resume'
+
+export const scripts: Readonly<Record<ScriptName, string>> = {
   /** → tail. Also the sign of life, and what ends sessions that nobody asks about. */
   sweep: `${PRELUDE} return tail`,
 
@@ -188,6 +190,4 @@ return 1`,
   resume: `${PRELUDE}
 local known = tail == ARGV[2] or #redis.call('XRANGE', LOG, ARGV[2], ARGV[2]) > 0
 return { tail, known and 1 or 0 }`,
-} as const
-
-export type ScriptName = keyof typeof scripts
+}
