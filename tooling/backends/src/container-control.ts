@@ -32,6 +32,7 @@ export class ContainerControl implements Control {
       name,
       '--publish',
       `127.0.0.1:${port}:${kind.containerPort}`,
+      ...Object.entries(kind.containerEnv?.(port) ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
       kind.image,
       ...(kind.containerCommand ?? []),
     )

@@ -3,17 +3,13 @@
 
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { cacheFolder } from './cache-folder.ts'
 import type { ServerKind } from './server-kind.ts'
 
 const run = promisify(execFile)
 const PATIENCE_MS = 180_000
-
-export function cacheFolder(): string {
-  return process.env['CAJUN_BACKENDS_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'cajun-backends')
-}
 
 export function unpackedRoot(kind: ServerKind): string {
   return join(cacheFolder(), kind.name)

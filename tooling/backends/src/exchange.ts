@@ -11,7 +11,7 @@ export interface Endpoint {
 }
 
 /** The first bytes of the answer; rejects when there are none within a second. */
-export function exchange({ host, port, ca }: Endpoint, question: string): Promise<string> {
+export function exchange({ host, port, ca }: Endpoint, question: string | Uint8Array): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = ca === undefined ? connect({ host, port }) : connectTls({ host, port, ca })
     socket.setTimeout(1_000, () => socket.destroy(new Error(`no answer from ${host}:${port}`)))

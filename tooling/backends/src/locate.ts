@@ -1,16 +1,19 @@
-// Where a server can be had from, in this order: an endpoint in the environment, programs on the machine, Debian's packages, a Docker engine.
+// Where a server can be had from, in this order: an endpoint in the environment, programs on the machine, Debian's packages or Maven's
+// jars, a Docker engine.
 // What can't be had has a reason, and the command that would change it.
 
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { cacheFolder, hasApt, isUnpacked, unpackedRoot, unpackPackages } from './debian-packages.ts'
+import { cacheFolder } from './cache-folder.ts'
+import { hasApt, isUnpacked, unpackedRoot, unpackPackages } from './debian-packages.ts'
 import { type Machine, machineAt } from './machine.ts'
+import { areFetched, fetchJars, jarsRoot } from './maven-jars.ts'
 import type { BackendName, ServerKind } from './server-kind.ts'
 import { serverKinds } from './server-kinds.ts'
 
 export type Source =
   | { readonly type: 'environment'; readonly url: string }
-  | { readonly type: 'machine' | 'packages'; readonly machine: Machine }
+  | { readonly type: 'machine' | 'packages' | 'maven'; readonly machine: Machine }
   | { readonly type: 'docker' }
 
 export type Location =
@@ -25,7 +28,7 @@ export async function locate(name: BackendName): Promise<Location> {
   const url = process.env[kind.variable]
   if (url !== undefined && url !== '') return { available: true, name, source: { type: 'environment', url } }
   const reasons: string[] = []
-  for (const attempt of [onMachine, fromPackages, fromDocker]) {
+  for (const attempt of [onMachine, kind.jars === undefined ? fromPackages : fromMaven, fromDocker]) {
     const found = await attempt(kind)
     if (typeof found !== 'string') return { available: true, name, source: found }
     reasons.push(found)
@@ -65,6 +68,21 @@ async function fromPackages(kind: ServerKind): Promise<Source | string> {
   return missing.length === 0 ? { type: 'packages', machine } : `${missing.join(', ')} is not in the packages unpacked to ${cacheFolder()}`
 }
 
+async function fromMaven(kind: ServerKind): Promise<Source | string> {
+  if (!areFetched(kind)) {
+    const maven = machineAt(undefined).program('mvn')
+    if (maven === undefined) return 'mvn not found'
+    try {
+      await fetchJars(kind, maven)
+    } catch (error) {
+      return `Maven can't fetch its jars (${firstLine(error)})`
+    }
+  }
+  const machine = machineAt(jarsRoot(kind))
+  const missing = kind.missing(machine)
+  return missing.length === 0 ? { type: 'maven', machine } : `${missing.join(', ')} not found beside the jars in ${cacheFolder()}`
+}
+
 async function fromDocker(): Promise<Source | string> {
   try {
     await run('docker', ['version', '--format', '{{.Server.Version}}'], { timeout: 5_000 })
@@ -75,13 +93,15 @@ async function fromDocker(): Promise<Source | string> {
 }
 
 function remedy(kind: ServerKind): string {
-  const packages = [...kind.packages, ...(kind.name === 'zookeeper' ? ['default-jre-headless'] : [])]
+  const packages = [...kind.packages, ...(kind.needs ?? [])]
   return hasApt()
     ? `as root, apt-get update && apt-get install --no-install-recommends ${packages.join(' ')}`
     : `start Docker, or set ${kind.variable} to the address of a server that may be written to`
 }
 
 function firstLine(error: unknown): string {
-  const text = (error as { stderr?: string }).stderr || String(error)
+  const { stderr, stdout } = error as { stderr?: string; stdout?: string }
+  // Maven complains on its standard output.
+  const text = stderr || stdout || String(error)
   return text.trim().split('\n')[0] ?? ''
 }

@@ -1,8 +1,9 @@
 // What one kind of server needs to be found, started and asked whether it is ready. Each is a value in `servers/`.
 
 import type { Machine } from './machine.ts'
+import type { Coordinates } from './maven-jars.ts'
 
-export type BackendName = 'etcd' | 'redis' | 'zookeeper'
+export type BackendName = 'etcd' | 'kafka' | 'redis' | 'zookeeper'
 
 /** PEM files of a certificate for loopback that is its own authority. */
 export interface Certificate {
@@ -39,13 +40,19 @@ export interface ServerKind {
   readonly name: BackendName
   /** The environment variable that names a server to use instead of starting one. */
   readonly variable: string
-  /** Debian's packages, and which of their dependencies to fetch with them. */
+  /** Debian's packages, and which of their dependencies to fetch with them; none: Debian does not have it. */
   readonly packages: readonly string[]
   readonly libraries: RegExp
+  /** What Maven Central has of it. Its dependencies come along. */
+  readonly jars?: readonly Coordinates[]
+  /** Debian's packages of what it runs on, which are not fetched: they have to be installed. */
+  readonly needs?: readonly string[]
   /** For Docker; the port is the one inside of the container. */
   readonly image: string
   readonly containerPort: number
   readonly containerCommand?: readonly string[]
+  /** What its image is told; `port` is the one by which clients reach it. */
+  containerEnv?(port: number): Readonly<Record<string, string>>
   /** Which of the programs that it takes are missing; empty: it can be started. */
   missing(machine: Machine): readonly string[]
   command(machine: Machine, launch: Launch): Command

@@ -23,6 +23,7 @@ export const zookeeper: ServerKind = {
   variable: 'CAJUN_ZOOKEEPER_URL',
   packages: ['zookeeper', 'libzookeeper-java'],
   libraries: /^(libnetty-java|libsnappy.*|libdropwizard-metrics-java|libslf4j-java|liblog4j1\.2-java)$/,
+  needs: ['default-jre-headless'],
   image: 'zookeeper:3.9',
   containerPort: 2181,
   missing(machine) {
