@@ -120,6 +120,35 @@ export function forkedLives(entries: readonly LedgerEntry[]): readonly string[] 
   return [...forked]
 }
 
+/**
+ * What shows two owners of an actor at a time (I1): an epoch that two processes ran turns under, one that fell within a process, and a turn under an epoch after
+ * another process ran one under a higher epoch. `entries` of one process are in the order in which it wrote them; across processes the clock decides.
+ */
+export function ownersAtOnce(entries: readonly LedgerEntry[]): readonly string[] {
+  const broken: string[] = []
+  const processes = new Map<string, string>()
+  const lastHere = new Map<string, number>()
+  for (const { actor, epoch, process } of entries) {
+    if (!(epoch > 0)) broken.push(`${actor} ran on ${process}, which did not own it`)
+    const owner = processes.get(`${actor} ${epoch}`)
+    if (owner === undefined) processes.set(`${actor} ${epoch}`, process)
+    else if (owner !== process) broken.push(`${actor} ran under epoch ${epoch} on ${owner} and ${process}`)
+    const before = lastHere.get(`${actor} ${process}`) ?? 0
+    if (epoch < before) broken.push(`${actor} ran under epoch ${epoch} after ${before} on ${process}`)
+    lastHere.set(`${actor} ${process}`, epoch)
+  }
+  /** The highest epoch of each actor so far, and since when. */
+  const highest = new Map<string, { epoch: number; sinceMs: number }>()
+  for (const { actor, epoch, process, handledAtMs } of entries.toSorted((a, b) => a.handledAtMs - b.handledAtMs)) {
+    const top = highest.get(actor)
+    if (top === undefined || epoch > top.epoch) highest.set(actor, { epoch, sinceMs: handledAtMs })
+    else if (epoch < top.epoch && handledAtMs > top.sinceMs) {
+      broken.push(`${actor} ran under epoch ${epoch} on ${process} ${handledAtMs - top.sinceMs} ms after ${top.epoch} had begun`)
+    }
+  }
+  return broken
+}
+
 /** How long after `killedAtMs` the last message that waited for a new owner was handled by one. Counts what was sent to actors of the killed process just before and just after. */
 export function measureFailoverMs(
   killedAtMs: number,

@@ -9,6 +9,9 @@ export interface LedgerLine {
   readonly guarantee: Guarantee
   readonly seq: number
   readonly actor: string
+  /** The epoch under which the turn ran, and the process that ran it: no two processes may share one of an actor. */
+  readonly epoch: number
+  readonly process: string
   /** Which life of the actor handled it: state that was lost begins another one. */
   readonly life: string
   /** How many this life had handled, this one included: shows that state moved whole, and once. */
@@ -27,7 +30,8 @@ export class Ledger {
   }
 
   note(line: LedgerLine): void {
-    writeSync(this.#file, `${line.guarantee} ${line.seq} ${line.actor} ${line.life} ${line.nth} ${Date.now()}\n`)
+    const { guarantee, seq, actor, epoch, process, life, nth } = line
+    writeSync(this.#file, `${guarantee} ${seq} ${actor} ${epoch} ${process} ${life} ${nth} ${Date.now()}\n`)
   }
 
   close(): void {
@@ -52,13 +56,15 @@ export async function readLedger(path: string): Promise<LedgerEntry[]> {
   const text = await readFile(path, 'utf8')
   const entries: LedgerEntry[] = []
   for (const line of text.split('\n')) {
-    const [guarantee, seq, actor, life, nth, at] = line.split(' ')
+    const [guarantee, seq, actor, epoch, process, life, nth, at] = line.split(' ')
     // A line without its end was cut by a kill in the middle of the write: its turn never ended.
-    if (at === undefined || actor === undefined || life === undefined) continue
+    if (at === undefined || actor === undefined || process === undefined || life === undefined) continue
     entries.push({
       guarantee: guarantee as Guarantee,
       seq: Number(seq),
       actor,
+      epoch: Number(epoch),
+      process,
       life,
       nth: Number(nth),
       handledAtMs: Number(at),

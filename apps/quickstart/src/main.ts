@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { audit, forkedLives, measureFailoverMs } from './audit.ts'
+import { audit, forkedLives, measureFailoverMs, ownersAtOnce } from './audit.ts'
 import { progress, say, table } from './display.ts'
 import { type LedgerEntry, readLedger } from './ledger.ts'
 import type { LoadReport } from './load.ts'
@@ -145,6 +145,8 @@ async function verdict(reports: readonly LoadReport[], killedAtMs: number, state
   if (!stateKept) broken.push('migration: state was lost')
   const forked = forkedLives(entries)
   if (forked.length > 0) broken.push(`state: ${forked.length} actors ran twice on one state`)
+  const twoOwners = ownersAtOnce(entries)
+  if (twoOwners.length > 0) broken.push(`ownership: ${twoOwners.length} turns ran beside another owner, the first: ${twoOwners[0]}`)
   const failoverLimitMs = SESSION_TTL_MS + 1_000
   if (failoverMs === undefined) broken.push('failover: it could not be measured')
   else if (failoverMs > failoverLimitMs) broken.push(`failover: took ${failoverMs} ms, more than ${failoverLimitMs}`)

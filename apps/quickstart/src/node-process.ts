@@ -6,6 +6,7 @@ import { MemoryMetadataServer, MemoryMetadataStore } from '@cajun/metadata-memor
 import { Account } from './account.ts'
 import { openLedger } from './ledger.ts'
 import { Load } from './load.ts'
+import { hasJoined } from './member.ts'
 import type { Command, Moves, NodeOptions } from './node-protocol.ts'
 
 const options = JSON.parse(process.argv[2] ?? '{}') as NodeOptions
@@ -26,6 +27,8 @@ const cluster = await ClusterActorSystem.start({
   sessionTtlMs: options.sessionTtlMs,
   logger: new ConsoleLogger(options.logLevel),
 })
+
+hasJoined(cluster)
 
 let load: Load | undefined
 

@@ -2,7 +2,7 @@
 
 import type { Guarantee } from '@cajun/core'
 import { describe, expect, it } from 'vitest'
-import { audit, type Fate, forkedLives, measureFailoverMs, type SentMessage } from '../src/audit.ts'
+import { audit, type Fate, forkedLives, measureFailoverMs, ownersAtOnce, type SentMessage } from '../src/audit.ts'
 import type { LedgerEntry } from '../src/ledger.ts'
 
 const GUARANTEES: readonly Guarantee[] = ['at-most-once', 'at-least-once', 'exactly-once']
@@ -16,7 +16,7 @@ function handled(guarantee: Guarantee, ...turns: string[]): LedgerEntry[] {
     const [life = '', seq = ''] = turn.split(':')
     const nth = (counts.get(life) ?? 0) + 1
     counts.set(life, nth)
-    return { actor: 'a', guarantee, life, nth, seq: Number(seq), handledAtMs: 100 + at }
+    return { actor: 'a', guarantee, epoch: 1, process: 'p', life, nth, seq: Number(seq), handledAtMs: 100 + at }
   })
 }
 
@@ -74,11 +74,30 @@ describe('the audit', () => {
     expect(forkedLives([first, second, { ...second, seq: 2 }])).toEqual(['x'])
   })
 
+  it('finds two owners at a time by their epochs', () => {
+    /** `process:epoch@ms` of each turn, in the order of the ledgers. */
+    const ran = (...turns: string[]): readonly string[] =>
+      ownersAtOnce(
+        turns.map((turn) => {
+          const [, process = '', epoch, at] = /(\w+):(\d+)@(\d+)/.exec(turn) ?? []
+          const line = { actor: 'a', guarantee: 'exactly-once', life: 'x', nth: 1, seq: 0 } as const
+          return { ...line, process, epoch: Number(epoch), handledAtMs: Number(at) }
+        }),
+      )
+    expect(ran('p:1@10', 'p:1@11', 'p:4@30', 'q:2@20')).toEqual([])
+    expect(ran('p:1@10', 'q:1@20')).toEqual(['a ran under epoch 1 on p and q'])
+    expect(ran('p:2@10', 'p:1@10')).toEqual(['a ran under epoch 1 after 2 on p'])
+    expect(ran('p:1@10', 'p:1@21', 'q:2@20')).toEqual(['a ran under epoch 1 on p 1 ms after 2 had begun'])
+    expect(ran('p:0@10')).toEqual(['a ran on p, which did not own it'])
+  })
+
   it('measures a failover to the last message that waited for it', () => {
     const messages: SentMessage[] = [10, 1_100, 1_200, 9_000].map((sentAtMs, seq) => ({ seq, actor: 'a', sentAtMs, fate: 'acknowledged' }))
     const at = (seq: number, handledAtMs: number): LedgerEntry => ({
       actor: 'a',
       guarantee: 'exactly-once',
+      epoch: 2,
+      process: 'q',
       life: 'y',
       nth: seq,
       seq,

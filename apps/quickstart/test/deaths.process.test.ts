@@ -1,7 +1,7 @@
 // Owner and leader killed, or frozen beyond the session TTL, under load: failover in time, one owner at a time, nothing acknowledged is lost.
 
 import { describe, expect, it } from 'vitest'
-import { audit, forkedLives, measureFailoverMs } from '../src/audit.ts'
+import { audit, forkedLives, measureFailoverMs, ownersAtOnce } from '../src/audit.ts'
 import type { LedgerEntry } from '../src/ledger.ts'
 import type { LoadReport } from '../src/load.ts'
 import { AccountCluster, SESSION_TTL_MS } from './support/account-cluster.ts'
@@ -21,6 +21,7 @@ function expectPromisesKept(reports: readonly LoadReport[], entries: readonly Le
   }
   // Two owners of one state would both count on from the same number.
   expect(forkedLives(entries)).toEqual([])
+  expect(ownersAtOnce(entries)).toEqual([])
 }
 
 async function victimOf(cluster: AccountCluster, role: 'owner' | 'leader'): Promise<string> {

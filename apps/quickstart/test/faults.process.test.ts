@@ -2,7 +2,7 @@
 
 import { makeSchedule, SchedulePlayer } from '@cajun/fault-proxy'
 import { describe, expect, it } from 'vitest'
-import { audit, forkedLives } from '../src/audit.ts'
+import { audit, forkedLives, ownersAtOnce } from '../src/audit.ts'
 import { AccountCluster } from './support/account-cluster.ts'
 
 const MESSAGES = 200_000
@@ -32,6 +32,7 @@ describe('a network that drops connections, delays, loses, repeats and reorders'
       if (one.guarantee !== 'at-most-once') expect(one.acknowledged).toBe(MESSAGES)
     }
     expect(forkedLives(entries)).toEqual([])
+    expect(ownersAtOnce(entries)).toEqual([])
     // The faults really happened.
     expect(player.played.length).toBeGreaterThan(20)
     expect(disturbed.reduce((sum, report) => sum + report.dropped, 0)).toBeGreaterThan(10)

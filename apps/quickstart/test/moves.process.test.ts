@@ -1,7 +1,7 @@
 // Joining, draining and migrating under load: nothing lost, nothing twice, and every actor keeps its one life.
 
 import { describe, expect, it } from 'vitest'
-import { audit, forkedLives } from '../src/audit.ts'
+import { audit, forkedLives, ownersAtOnce } from '../src/audit.ts'
 import { AccountCluster } from './support/account-cluster.ts'
 
 describe('planned moves under load', () => {
@@ -38,6 +38,7 @@ describe('planned moves under load', () => {
     for (const entry of entries) lives.set(entry.actor, (lives.get(entry.actor) ?? new Set()).add(entry.life))
     expect([...lives].filter(([, all]) => all.size > 1)).toEqual([])
     expect(forkedLives(entries)).toEqual([])
+    expect(ownersAtOnce(entries)).toEqual([])
     // They really moved: the joined node ran turns, the drained one none any more.
     expect(ledgers.get('node3')?.length).toBeGreaterThan(500)
     expect(ledgers.get('node2')?.filter((entry) => entry.handledAtMs > drainedAtMs)).toEqual([])

@@ -167,6 +167,14 @@ export class ClusterManager {
   }
 
   /**
+   * The epoch under which *this process* owns the actor, at this moment and without asking anybody; undefined: it does not. {@link whereIs} says what the placement
+   * says. Owners of an actor have growing epochs, never two the same: within a turn, it is the fencing token to pass to a resource outside the cluster.
+   */
+  epochHere(definition: ActorDefinition | string, id: string): number | undefined {
+    return this.#node.endpoint.findTenure(kindOf(definition), id)?.epoch
+  }
+
+  /**
    * Moves one actor to a node, with its state, and keeps it there when its shard moves (it is *pinned*; at most 1,000 of a kind can be). Resolves when it is there.
    * It stays pinned also when it is moved to where its shard is; {@link unpin} gives it back to its shard.
    */

@@ -56,6 +56,18 @@ describe('migrating one actor', () => {
     expect((await cluster.units(a))['b']).toBe(9)
   })
 
+  it('gives each owner an epoch of its own, which the owner alone knows as its own', async () => {
+    const { cluster, a, b } = await two()
+    const id = await actorOn(cluster, a, 'a')
+    const first = a.manager.epochHere(Counter, id) ?? 0
+    expect(first).toBe((await cluster.settled(b.manager.whereIs(Counter, id))).epoch)
+    expect(b.manager.epochHere(Counter, id)).toBeUndefined()
+    await cluster.settled(a.manager.migrate(Counter, id, 'b'))
+    await cluster.until(() => a.manager.epochHere(Counter, id) === undefined)
+    expect(b.manager.epochHere('counter', id)).toBeGreaterThan(first)
+    expect(a.manager.epochHere('nothing', id)).toBeUndefined()
+  })
+
   it('moves it back and forth, and handles each message once on the way', async () => {
     const { cluster, a, b } = await two()
     const id = await actorOn(cluster, a, 'a')
