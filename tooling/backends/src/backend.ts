@@ -163,6 +163,13 @@ async function hold(kind: ServerKind, source: Source, guard: GuardedProcess, opt
   }
   if (source.type === 'environment') throw new Error('a server of the environment is not ours to start')
   const tls = options.tls ? await makeCertificate(dataDir) : undefined
-  const launch: Launch = { port: await freePort(), peerPort: await freePort(), dataDir, tls, credentials: options.credentials }
+  const launch: Launch = {
+    port: await freePort(),
+    peerPort: await freePort(),
+    registryPort: await freePort(),
+    dataDir,
+    tls,
+    credentials: options.credentials,
+  }
   return { control: new ProcessControl(kind.command(source.machine, launch), launch.port, guard), guard, dataDir, variant: launch }
 }

@@ -8,6 +8,8 @@ export interface Machine {
   program(name: string): string | undefined
   /** The full path of `/usr/share/java/<name>`, or undefined. */
   jar(name: string): string | undefined
+  /** The full path of a folder that is given from the root of the file system, or undefined. */
+  folder(path: string): string | undefined
   /** What the programs need in their environment. */
   readonly env: Readonly<Record<string, string>>
 }
@@ -31,6 +33,7 @@ export function machineAt(root: string | undefined): Machine {
   return {
     program: (name) => folders.map((folder) => join(folder, name)).find(executable),
     jar: (name) => jarFolders.map((folder) => join(folder, name)).find((path) => existsSync(path)),
+    folder: (path) => [...(root === undefined ? [] : [join(root, path)]), join('/', path)].find((whole) => existsSync(whole)),
     env: root === undefined ? {} : { LD_LIBRARY_PATH: [`${root}/usr/lib/${debianTriplet()}`, `${root}/usr/lib`].join(delimiter) },
   }
 }

@@ -3,7 +3,7 @@
 import type { Machine } from './machine.ts'
 import type { Coordinates } from './maven-jars.ts'
 
-export type BackendName = 'etcd' | 'kafka' | 'redis' | 'zookeeper'
+export type BackendName = 'etcd' | 'kafka' | 'rabbitmq' | 'redis' | 'zookeeper'
 
 /** PEM files of a certificate for loopback that is its own authority. */
 export interface Certificate {
@@ -25,6 +25,8 @@ export interface Launch extends Variant {
   readonly port: number
   /** A second port, for servers that insist on one. */
   readonly peerPort: number
+  /** A third port: of the registry in which a server's nodes find each other. */
+  readonly registryPort: number
   /** Empty at the first start; the same at every restart. */
   readonly dataDir: string
 }

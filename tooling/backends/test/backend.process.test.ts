@@ -1,13 +1,14 @@
 // Servers start, survive what tests do to them, and leave nothing behind.
 
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { exchange } from '../src/exchange.ts'
 import { Backend, backendNames, reasonToSkip } from '../src/index.ts'
+import type { BackendName } from '../src/server-kind.ts'
 
 function isAlive(pid: number): boolean {
   try {
@@ -23,6 +24,24 @@ async function until(ms: number, what: string, check: () => boolean): Promise<vo
     if (Date.now() > untilMs) throw new Error(`${what}: not within ${ms} ms`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
+}
+
+/** Of processes that have the folder in their environment: everything that a server with its home there has started. */
+function livingIn(dataDir: string): string[] {
+  return readdirSync('/proc').filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/environ`, 'latin1').includes(`=${dataDir}`)
+    } catch {
+      return false // it ended meanwhile, or is not ours
+    }
+  })
+}
+
+async function startUser(name: BackendName): Promise<{ user: ChildProcess; pid: number; dataDir: string }> {
+  const program = fileURLToPath(new URL('./support/user.ts', import.meta.url))
+  const user = spawn(process.execPath, [program, name], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(user.stdout.setEncoding('utf8'), 'data')) as [string]
+  return { user, ...(JSON.parse(line) as { pid: number; dataDir: string }) }
 }
 
 const skips = new Map<string, string | undefined>()
@@ -73,11 +92,7 @@ describe.skipIf(skips.get('redis') !== undefined)(skips.get('redis') ?? 'with Re
 
   for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM'] as const) {
     test(`when its user ends by ${signal}, the server and its data go too`, async () => {
-      const user = spawn(process.execPath, [fileURLToPath(new URL('./support/user.ts', import.meta.url))], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      const [line] = (await once(user.stdout.setEncoding('utf8'), 'data')) as [string]
-      const { pid, dataDir } = JSON.parse(line) as { pid: number; dataDir: string }
+      const { user, pid, dataDir } = await startUser('redis')
       expect(isAlive(pid)).toBe(true)
       user.kill(signal)
       await until(5_000, 'the end of the server', () => !isAlive(pid))
@@ -87,9 +102,21 @@ describe.skipIf(skips.get('redis') !== undefined)(skips.get('redis') ?? 'with Re
 
   test('a server for which nobody waits does not keep its user alive', async () => {
     const main = fileURLToPath(new URL('./support/user.ts', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, [main, 'leave'], { timeout: 20_000 })
+    const { stdout } = await promisify(execFile)(process.execPath, [main, 'redis', 'leave'], { timeout: 20_000 })
     const { pid } = JSON.parse(stdout) as { pid: number }
     await until(5_000, 'the end of the server', () => !isAlive(pid))
+  })
+})
+
+describe.skipIf(skips.get('rabbitmq') !== undefined)(skips.get('rabbitmq') ?? 'with RabbitMQ', () => {
+  test('its helpers, the port mapper among them, end with it: when it is killed, and when its user is', async ({ skip }) => {
+    if (process.env['CAJUN_RABBITMQ_URL']) skip('the server is from the environment')
+    const { user, pid, dataDir } = await startUser('rabbitmq')
+    expect(livingIn(dataDir)).toContain(String(pid))
+    expect(livingIn(dataDir).length).toBeGreaterThan(1)
+    user.kill('SIGKILL')
+    await until(5_000, 'the end of all its processes', () => livingIn(dataDir).length === 0)
+    await until(5_000, 'the removal of its data', () => !existsSync(dataDir))
   })
 })
 
