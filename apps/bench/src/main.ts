@@ -1,26 +1,83 @@
-// `pnpm bench [suite …] [--json FILE]`: every figure in the README comes from here.
+// `pnpm bench [suite …] [--only TEXT] [--json FILE]`: every figure in the README comes from here.
 
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { localCases } from './local/suites.ts'
-import { type BenchCase, measure, type Row, table } from './measure.ts'
+import { localGroups } from './local/suites.ts'
+import { type BenchGroup, measure, type Row, Unavailable } from './measure.ts'
+import { remoteGroups } from './remote/suites.ts'
+import { table } from './table.ts'
 
-const cases: readonly BenchCase[] = [...localCases]
-const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
-const suites = new Set(cases.map((bench) => bench.suite))
-const wanted = positionals.flatMap((name) => (name === 'local' ? localCases.map((bench) => bench.suite) : [name]))
-for (const name of wanted) {
-  if (!suites.has(name)) {
-    console.error(`there is no suite '${name}'; there are: local (all of), ${[...suites].join(', ')}`)
-    process.exit(1)
-  }
+const sections: Readonly<Record<string, readonly BenchGroup[]>> = { local: localGroups, remote: remoteGroups }
+const groups = Object.values(sections).flat()
+const suites = [...new Set(groups.map((group) => group.suite))]
+
+const HELP = `pnpm bench [suite …] [--only TEXT] [--json FILE]
+
+Measures Cajun, the floor (the least code that could do the job) and its peers side by side, in interleaved runs;
+prints medians with minimum and maximum, and ratios. Without a suite: all of them (under 25 minutes).
+
+Suites
+${Object.entries(sections)
+  .map(([name, members]) => `  ${name.padEnd(9)} ${[...new Set(members.map((group) => group.suite))].join(' ')}`)
+  .join('\n')}
+
+The first column names a whole section. A suite whose package or server is missing is skipped, and says so.
+
+  --only TEXT   of these suites, only cases whose name contains TEXT
+  --json FILE   writes the rows { suite, case, subject, metric, unit, median, min, max, runs } there
+  --help        this text`
+
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'string' }, only: { type: 'string' }, help: { type: 'boolean' } },
+  allowPositionals: true,
+})
+if (values.help) {
+  console.log(HELP)
+  process.exit()
+}
+for (const name of positionals) {
+  if (suites.includes(name) || name in sections) continue
+  console.error(`there is no suite '${name}'; there are: ${suites.join(', ')}; and of several: ${Object.keys(sections).join(', ')}`)
+  process.exit(1)
+}
+
+const isWanted = (group: BenchGroup): boolean =>
+  positionals.length === 0 || positionals.some((name) => name === group.suite || sections[name]?.includes(group))
+const contains = (name: string): boolean => name.includes(values.only ?? '')
+
+/** What is being done, on a terminal alone, in a line that the next one replaces. */
+function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text.slice(0, 110)}`)
 }
 
 const rows: Row[] = []
-for (const bench of cases) {
-  if (wanted.length > 0 && !wanted.includes(bench.suite)) continue
-  const measured = await measure(bench)
-  rows.push(...measured)
-  console.log(table(measured))
+const skipped = new Set<string>()
+for (const group of groups.filter((each) => isWanted(each) && each.cases.some(contains))) {
+  if (skipped.has(group.suite)) continue
+  showProgress(`starting ${group.suite}`)
+  try {
+    const open = await group.open()
+    try {
+      const measured = await measure(
+        open.cases.filter((bench) => contains(bench.case)),
+        group,
+        showProgress,
+      )
+      showProgress('')
+      rows.push(...measured)
+      console.log(table(measured))
+    } finally {
+      await open.close?.()
+    }
+  } catch (error) {
+    showProgress('')
+    if (!(error instanceof Unavailable)) throw error
+    skipped.add(group.suite)
+    console.log(`${group.suite}: skipped, ${error.message}`)
+  }
+}
+if (rows.length === 0 && skipped.size === 0) {
+  console.error(`no case of these suites contains '${values.only}'`)
+  process.exit(1)
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)

@@ -12,43 +12,87 @@ export interface Row {
   readonly runs: number
 }
 
+/** One run. Resolves with the figure, or with one for each metric by name. A run whose work was not completed rejects. */
+export type Subject = () => Promise<number | Readonly<Record<string, number>>>
+
 export interface BenchCase {
   readonly suite: string
   readonly case: string
-  readonly metric: string
-  readonly unit: string
-  /** One run: the figure in `unit`. A run whose work was not completed throws. */
-  readonly subjects: { readonly [subject: string]: () => Promise<number> }
-  /** How often. Defaults: 1 warm-up, 5 counted. */
-  readonly warmUps?: number
-  readonly runs?: number
+  /** What one run of a subject gives: the unit of each metric by its name. */
+  readonly metrics: Readonly<Record<string, string>>
+  /** `cajun`, the floor's name, or the peer's. The same function in several cases of a group runs once a round for all of them. */
+  readonly subjects: Readonly<Record<string, Subject>>
 }
 
-export async function measure(bench: BenchCase): Promise<Row[]> {
-  const subjects = Object.entries(bench.subjects)
-  const values = new Map<string, number[]>(subjects.map(([name]) => [name, []]))
-  const { warmUps = 2, runs = 7 } = bench
+/** Cases that are measured together, run by run, with the processes and servers that they need. */
+export interface BenchGroup {
+  readonly suite: string
+  /** Names of the cases, to choose by before anything is started. */
+  readonly cases: readonly string[]
+  /** Default 2 warm-ups and 7 counted runs. */
+  readonly warmUps?: number
+  readonly runs?: number
+  /** Rejects with `Unavailable` when this machine lacks what it needs. */
+  open(): Promise<OpenGroup>
+}
+
+export interface OpenGroup {
+  readonly cases: readonly BenchCase[]
+  close?(): Promise<void>
+}
+
+/** What a suite needs isn't there: it is skipped, visibly. */
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable'
+}
+
+/** A group of one case that needs nothing. */
+export function single(bench: BenchCase, runs: Pick<BenchGroup, 'runs' | 'warmUps'> = {}): BenchGroup {
+  return { suite: bench.suite, cases: [bench.case], ...runs, open: () => Promise.resolve({ cases: [bench] }) }
+}
+
+export async function measure(
+  cases: readonly BenchCase[],
+  { warmUps = 2, runs = 7 }: Pick<BenchGroup, 'runs' | 'warmUps'> = {},
+  onProgress: (text: string) => void = () => {},
+): Promise<Row[]> {
+  const figures = new Map<Subject, Readonly<Record<string, number>>[]>()
   for (let run = -warmUps; run < runs; run++) {
-    for (const [name, once] of subjects) {
-      globalThis.gc?.()
-      const value = await once()
-      if (run >= 0) values.get(name)?.push(value)
+    const done = new Set<Subject>()
+    for (const bench of cases) {
+      for (const [name, once] of Object.entries(bench.subjects)) {
+        if (done.has(once)) continue
+        done.add(once)
+        onProgress(`${run < 0 ? 'warm-up' : `run ${run + 1} of ${runs}`}: ${bench.suite} ${bench.case} ${name}`)
+        globalThis.gc?.()
+        const result = await once()
+        if (run < 0) continue
+        const figure = typeof result === 'number' ? { [Object.keys(bench.metrics)[0] as string]: result } : result
+        figures.set(once, [...(figures.get(once) ?? []), figure])
+      }
     }
   }
-  return subjects.map(([subject]) => {
-    const sorted = [...(values.get(subject) ?? [])].sort((a, b) => a - b)
-    return {
-      suite: bench.suite,
-      case: bench.case,
-      subject,
-      metric: bench.metric,
-      unit: bench.unit,
-      median: sorted[sorted.length >> 1] ?? Number.NaN,
-      min: sorted[0] ?? Number.NaN,
-      max: sorted.at(-1) ?? Number.NaN,
-      runs: sorted.length,
-    }
-  })
+  return cases.flatMap((bench) =>
+    Object.entries(bench.metrics).flatMap(([metric, unit]) =>
+      Object.entries(bench.subjects).flatMap(([subject, once]) => {
+        const values = (figures.get(once) ?? []).flatMap((figure) => figure[metric] ?? []).sort((a, b) => a - b)
+        if (values.length === 0) return []
+        return [
+          {
+            suite: bench.suite,
+            case: bench.case,
+            subject,
+            metric,
+            unit,
+            median: values[values.length >> 1] as number,
+            min: values[0] as number,
+            max: values.at(-1) as number,
+            runs: values.length,
+          },
+        ]
+      }),
+    ),
+  )
 }
 
 /** Messages per second of `messages` handled within `work`. */
@@ -56,24 +100,4 @@ export async function perSecond(messages: number, work: () => Promise<void>): Pr
   const begin = performance.now()
   await work()
   return messages / ((performance.now() - begin) / 1_000)
-}
-
-export function table(rows: readonly Row[]): string {
-  const cases = Map.groupBy(rows, (row) => `${row.suite} ${row.case}`.trim())
-  const lines: string[] = []
-  for (const [name, group] of cases) {
-    const ours = group.find((row) => row.subject === 'cajun')
-    for (const row of group) {
-      const ratio = ours === undefined || row === ours ? '' : `  cajun / ${row.subject} = ${(ours.median / row.median).toFixed(2)}`
-      const range = `${format(row.min)} .. ${format(row.max)}`
-      lines.push(`${name.padEnd(24)} ${row.subject.padEnd(12)} ${format(row.median).padStart(10)} ${row.unit.padEnd(8)} (${range})${ratio}`)
-    }
-  }
-  return lines.join('\n')
-}
-
-function format(value: number): string {
-  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`
-  if (value >= 1e4) return `${(value / 1e3).toFixed(0)} k`
-  return value.toFixed(1)
 }

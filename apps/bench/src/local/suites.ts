@@ -3,7 +3,7 @@
 
 import { type ActorRef, ActorSystem, defineActor } from '@cajun/core'
 import { dispatch, query, spawn, start, stop } from 'nact'
-import { type BenchCase, perSecond } from '../measure.ts'
+import { type BenchCase, type BenchGroup, perSecond, single } from '../measure.ts'
 import { FloorActor, floorAsk, floorTell } from './floor.ts'
 import { memoryOf } from './memory.ts'
 
@@ -48,7 +48,7 @@ async function onNact(run: (system: ReturnType<typeof start>) => Promise<number>
   }
 }
 
-const rate = { metric: 'throughput', unit: 'msg/s' } as const
+const rate = { metrics: { throughput: 'msg/s' } } as const
 
 /** `tellAll(tell)` sends `messages` messages to `receivers` receivers; every subject does just that. */
 function oneWay(
@@ -308,8 +308,7 @@ const SPAWNS = 100_000
 const spawns: BenchCase = {
   suite: 'spawn',
   case: 'with id and registry',
-  metric: 'throughput',
-  unit: 'actors/s',
+  metrics: { throughput: 'actors/s' },
   subjects: {
     cajun: () =>
       onCajun((system) => {
@@ -342,10 +341,7 @@ function memory(state: 'fresh' | 'used'): BenchCase {
   return {
     suite: 'memory',
     case: state === 'fresh' ? 'idle, fresh' : 'idle, after one message',
-    metric: 'heap per actor',
-    unit: 'B',
-    warmUps: 0,
-    runs: 5,
+    metrics: { 'heap per actor': 'B' },
     subjects: {
       cajun: () => memoryOf('cajun', state),
       runq: () => memoryOf('runq', state),
@@ -354,17 +350,19 @@ function memory(state: 'fresh' | 'used'): BenchCase {
   }
 }
 
-export const localCases: readonly BenchCase[] = [
-  flood,
-  bursts,
-  pingpong('pingpong', 1, 1_000_000, 20),
-  pingpong('pairs', 1_000, 1_000, 10),
-  fanout,
-  fanin,
-  many,
-  ask(1, 200_000),
-  ask(64, 500_000),
-  spawns,
-  memory('fresh'),
-  memory('used'),
+export const localGroups: readonly BenchGroup[] = [
+  ...[
+    flood,
+    bursts,
+    pingpong('pingpong', 1, 1_000_000, 20),
+    pingpong('pairs', 1_000, 1_000, 10),
+    fanout,
+    fanin,
+    many,
+    ask(1, 200_000),
+    ask(64, 500_000),
+    spawns,
+  ].map((bench) => single(bench)),
+  // A process of its own for each run, which is warm from the start.
+  ...[memory('fresh'), memory('used')].map((bench) => single(bench, { warmUps: 0, runs: 5 })),
 ]

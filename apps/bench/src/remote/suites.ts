@@ -1,0 +1,118 @@
+// The remote suites, one for each transport: two processes, objects of three sizes, every guarantee. Counted at the receiver: a run whose
+// messages did not all arrive, or arrived twice, fails.
+
+import type { Guarantee } from '@cajun/core/adapter'
+import type { BenchCase, BenchGroup, OpenGroup, Subject } from '../measure.ts'
+import { type LazyPair, Pairs } from './pairs.ts'
+import { PAYLOAD_BYTES } from './payloads.ts'
+import { reconnectGroup } from './reconnect.ts'
+import type { Work } from './subject.ts'
+import { transportNames } from './transports.ts'
+
+const GUARANTEES: readonly Guarantee[] = ['at-most-once', 'at-least-once', 'exactly-once']
+const LANES = [1, 64, 1_024] as const
+const AWAITED_LANES = 1_024
+/** Transports whose connections between two nodes can be cut by a proxy. */
+const CONNECTED: readonly string[] = ['tcp', 'websocket']
+const RUNS = { warmUps: 2, runs: 5 } as const
+
+/** How much one run of a transport does, so that it takes some 0.3 to 0.5 s. */
+const SHARE: Readonly<Record<string, number>> = { tcp: 1, websocket: 1, rabbitmq: 0.3, kafka: 0.3 }
+
+const oneWayMetrics = { throughput: 'msg/s' } as const
+const askMetrics = { throughput: 'asks/s', p50: 'µs', p99: 'µs' } as const
+
+const running =
+  (pair: LazyPair, work: Work): Subject =>
+  async () => ({ ...(await (await pair()).run(work)) })
+
+function oneWayCases(transport: string, pairs: Pairs, bytes: number): BenchCase[] {
+  const count = Math.round((bytes > 512 ? 60_000 : bytes > 128 ? 120_000 : 200_000) * (SHARE[transport] as number))
+  const work = (guarantee: Guarantee): Work => ({ do: 'oneway', count, bytes, guarantee })
+  // Each of these runs once a round, and stands beside every guarantee.
+  const floor = running(pairs.raw, { ...work('at-most-once'), count: count * 2 })
+  const peer = running(pairs.moleculer, { ...work('at-most-once'), count: Math.round(count / 8) })
+  const overTcp = pairs.tcp
+  return GUARANTEES.map((guarantee) => ({
+    suite: transport,
+    case: `oneway ${bytes} B, ${guarantee}`,
+    metrics: oneWayMetrics,
+    subjects: {
+      cajun: running(pairs.cajun, work(guarantee)),
+      ...(overTcp === undefined ? {} : { 'cajun over tcp': running(overTcp, work(guarantee)) }),
+      raw: floor,
+      moleculer: peer,
+    },
+  }))
+}
+
+function awaitedCases(transport: string, { cajun }: Pairs): BenchCase[] {
+  const count = Math.round(100_000 * (SHARE[transport] as number))
+  const bytes = 64
+  const awaited = (name: string, guarantee: Guarantee, lanes: number): BenchCase => ({
+    suite: transport,
+    case: name,
+    metrics: oneWayMetrics,
+    subjects: {
+      cajun: running(cajun, { do: 'awaited', count, bytes, guarantee, lanes }),
+      'not awaited': running(cajun, { do: 'oneway', count, bytes, guarantee }),
+    },
+  })
+  return [
+    awaited(`awaited send ${bytes} B, at-most-once`, 'at-most-once', 1),
+    awaited(`awaited send ${bytes} B, exactly-once, ${AWAITED_LANES} producers`, 'exactly-once', AWAITED_LANES),
+  ]
+}
+
+function askCases(transport: string, pairs: Pairs): BenchCase[] {
+  const bytes = 64
+  return LANES.map((lanes) => {
+    const count = Math.round((lanes === 1 ? 3_000 : 50_000) * (SHARE[transport] as number))
+    const work: Work = { do: 'ask', count, bytes, lanes }
+    return {
+      suite: transport,
+      case: `ask ${bytes} B, ${lanes} in flight`,
+      metrics: askMetrics,
+      subjects: {
+        cajun: running(pairs.cajun, work),
+        ...(pairs.tcp === undefined ? {} : { 'cajun over tcp': running(pairs.tcp, work) }),
+        ...(lanes === 1 ? { socket: running(pairs.socket, work) } : {}),
+        raw: running(pairs.raw, work),
+        moleculer: running(pairs.moleculer, { ...work, count: lanes === 1 ? count : Math.round(count / 4) }),
+      },
+    }
+  })
+}
+
+function group(transport: string, makeCases: (pairs: Pairs) => BenchCase[], cases: readonly string[]): BenchGroup {
+  return {
+    suite: transport,
+    cases,
+    ...RUNS,
+    async open(): Promise<OpenGroup> {
+      const pairs = await Pairs.over(transport)
+      return { cases: makeCases(pairs), close: () => pairs.close() }
+    },
+  }
+}
+
+function groupsOf(transport: string): BenchGroup[] {
+  return [
+    ...PAYLOAD_BYTES.map((bytes) =>
+      group(
+        transport,
+        (pairs) => oneWayCases(transport, pairs, bytes),
+        GUARANTEES.map((guarantee) => `oneway ${bytes} B, ${guarantee}`),
+      ),
+    ),
+    group(transport, (pairs) => awaitedCases(transport, pairs), ['awaited send']),
+    group(
+      transport,
+      (pairs) => askCases(transport, pairs),
+      LANES.map((lanes) => `ask 64 B, ${lanes} in flight`),
+    ),
+    ...(CONNECTED.includes(transport) ? [reconnectGroup(transport)] : []),
+  ]
+}
+
+export const remoteGroups: readonly BenchGroup[] = transportNames.flatMap(groupsOf)
