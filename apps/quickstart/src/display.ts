@@ -16,7 +16,7 @@ export function say(text: string): void {
   process.stdout.write(`${clock()}  ${text}\n`)
 }
 
-let lastPlainMs = 0
+let lastPlainMs = startedAtMs
 
 /** Progress: rewritten in place on a terminal, and a line every few seconds elsewhere. */
 export function progress(text: string): void {

@@ -17,27 +17,20 @@ export class NodeHandle {
   readonly #waiting = new Map<number, Waiting>()
   readonly #exited: Promise<void>
   #nextId = 1
-  #storeUrl = ''
   #expected = false
+  /** How it ended, when nobody here had it end. */
+  diedOf: string | undefined
+  /** Resolves when it has joined its cluster; rejects when it ended before, or takes too long. */
+  readonly ready: Promise<void>
 
-  private constructor(options: NodeOptions, child: ChildProcess) {
+  constructor(options: NodeOptions) {
     this.nodeId = options.nodeId
     this.ledger = options.ledger
-    this.#child = child
-    this.#exited = new Promise((resolve) => child.once('exit', () => resolve()))
-  }
-
-  static async start(options: NodeOptions): Promise<NodeHandle> {
-    const child = fork(new URL('./node-process.ts', import.meta.url), [JSON.stringify(options)], {
+    this.#child = fork(new URL('./node-process.ts', import.meta.url), [JSON.stringify(options)], {
       execArgv: ['--conditions=@cajun/source', '--disable-warning=ExperimentalWarning'],
     })
-    const node = new NodeHandle(options, child)
-    await node.#ready()
-    return node
-  }
-
-  get storeUrl(): string {
-    return this.#storeUrl
+    this.#exited = new Promise((resolve) => this.#child.once('exit', () => resolve()))
+    this.ready = this.#untilReady()
   }
 
   get pid(): number {
@@ -77,7 +70,7 @@ export class NodeHandle {
     await this.#exited
   }
 
-  #ready(): Promise<void> {
+  #untilReady(): Promise<void> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.#child.kill('SIGKILL')
@@ -86,7 +79,6 @@ export class NodeHandle {
       this.#child.on('message', (message: Record<string, unknown>) => {
         if (message['ready'] !== undefined) {
           clearTimeout(late)
-          this.#storeUrl = (message['ready'] as { storeUrl: string }).storeUrl
           resolve()
           return
         }
@@ -101,7 +93,7 @@ export class NodeHandle {
         reject(error)
         for (const waiting of this.#waiting.values()) waiting.reject(error)
         this.#waiting.clear()
-        if (!this.#expected) process.exitCode = 1
+        if (!this.#expected) this.diedOf = error.message
       })
     })
   }

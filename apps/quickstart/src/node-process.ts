@@ -1,30 +1,30 @@
 // One node of the demo: an operating-system process of its own, told what to do by its parent over IPC.
 
 import { ClusterActorSystem, ConsoleLogger } from '@cajun/core'
-import { TcpMessagingSystem } from '@cajun/messaging-tcp'
-import { MemoryMetadataServer, MemoryMetadataStore } from '@cajun/metadata-memory'
 import { Account } from './account.ts'
+import { openClients } from './deployment.ts'
 import { openLedger } from './ledger.ts'
 import { Load } from './load.ts'
 import { hasJoined } from './member.ts'
 import type { Command, Moves, NodeOptions } from './node-protocol.ts'
 
+// A parent that is gone can't stop us any more; it may have gone while this file was loaded. Ctrl-C in a terminal reaches us too, and is for the parent.
+process.on('disconnect', () => process.exit())
+if (!process.connected) process.exit()
+process.on('SIGINT', () => {})
+
 const options = JSON.parse(process.argv[2] ?? '{}') as NodeOptions
 openLedger(options.ledger)
 
-// One process of the demo holds the embedded store; the others reach it over loopback.
-const store = options.storeUrl === undefined ? await MemoryMetadataServer.start() : undefined
-const url = options.storeUrl ?? store?.url ?? ''
-const metadata = new MemoryMetadataStore(store === undefined ? { url } : { database: store.database })
-
 const cluster = await ClusterActorSystem.start({
-  clusterId: 'quickstart',
+  clusterId: options.clusterId,
   nodeId: options.nodeId,
-  metadata,
-  messaging: new TcpMessagingSystem(options.via ?? { port: 0 }),
+  ...(await openClients(options.deployment)),
   actors: [Account],
   ...(options.isClient === true ? { hosts: [] } : {}),
   sessionTtlMs: options.sessionTtlMs,
+  // A Redis of which nothing is known may lose writes: good enough to be shown, and the first lines say which server it is.
+  acceptUnfencedStore: !options.deployment.metadata.server.isOurs,
   logger: new ConsoleLogger(options.logLevel),
 })
 
@@ -63,7 +63,6 @@ async function run(command: Command): Promise<unknown> {
     }
     case 'stop':
       await cluster.stop()
-      await store?.close()
       // Replies over IPC are written before the channel closes; nothing else holds the process.
       setImmediate(() => process.disconnect())
       return undefined
@@ -76,7 +75,5 @@ process.on('message', (message: { readonly id: number; readonly command: Command
     (error: unknown) => process.send?.({ id: message.id, error: String(error) }),
   )
 })
-// A parent that is gone can't stop us any more.
-process.on('disconnect', () => process.exit())
 
-process.send?.({ ready: { storeUrl: url } })
+process.send?.({ ready: true })

@@ -1,21 +1,20 @@
 // What the parent says to a node process, and how it starts one.
 
 import type { LogLevel } from '@cajun/core'
+import type { DeploymentDescription } from './deployment.ts'
 import type { LoadOptions } from './load.ts'
 
 export interface NodeOptions {
   readonly nodeId: string
   /** Where this process notes what it handled. */
   readonly ledger: string
-  /** Absent: this process holds the embedded store. */
-  readonly storeUrl?: string
+  readonly deployment: DeploymentDescription
+  readonly clusterId: string
   readonly sessionTtlMs: number
   /** Default `warn`. */
   readonly logLevel?: LogLevel
   /** Sends only; owns no account. */
   readonly isClient?: boolean
-  /** Listen here, and tell peers to connect there (a proxy). Default: any free port, reached directly. */
-  readonly via?: { readonly port: number; readonly advertise: string }
 }
 
 export type Command =

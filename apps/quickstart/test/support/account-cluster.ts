@@ -1,20 +1,21 @@
-// A cluster of real processes for tests: the store in the test's own process, one client that sends and is never touched, and nodes that
+// A cluster of real processes for tests: the servers that it takes, one client that sends and is never touched, and nodes that
 // may be killed, frozen or cut off. Everything ends with the test.
 
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { FaultProxy, type FrameFaults } from '@cajun/fault-proxy'
-import { MemoryMetadataServer } from '@cajun/metadata-memory'
-import { type LedgerEntry, readLedger } from '../../src/ledger.ts'
+import { Deployment, type DeploymentChoice } from '../../src/deployment.ts'
+import type { LedgerEntry } from '../../src/ledger.ts'
 import type { LoadOptions, LoadReport } from '../../src/load.ts'
-import { NodeHandle } from '../../src/node-handle.ts'
+import type { NodeHandle } from '../../src/node-handle.ts'
+import { NodeProcesses } from '../../src/node-processes.ts'
+import type { Via } from '../../src/transports.ts'
 
 export const SESSION_TTL_MS = 3_000
 
 export interface AccountClusterOptions {
   readonly nodes: readonly string[]
+  /** Default: the embedded store and TCP. */
+  readonly choice?: DeploymentChoice
   /** Puts a proxy in front of every process, which does this to whole frames. */
   readonly frameFaults?: { readonly seed: number; readonly faults: FrameFaults }
 }
@@ -27,21 +28,18 @@ export interface NodeInfo {
 export class AccountCluster implements AsyncDisposable {
   readonly proxies: FaultProxy[] = []
   readonly nodes = new Map<string, NodeHandle>()
-  readonly #folder: string
-  readonly #store: MemoryMetadataServer
+  readonly deployment: Deployment
+  readonly #processes = new NodeProcesses()
   readonly #options: AccountClusterOptions
-  readonly #started: NodeHandle[] = []
   #client: NodeHandle | undefined
 
-  private constructor(folder: string, store: MemoryMetadataServer, options: AccountClusterOptions) {
-    this.#folder = folder
-    this.#store = store
+  private constructor(deployment: Deployment, options: AccountClusterOptions) {
+    this.deployment = deployment
     this.#options = options
   }
 
   static async start(options: AccountClusterOptions): Promise<AccountCluster> {
-    const folder = await mkdtemp(join(tmpdir(), 'cajun-accounts-'))
-    const cluster = new AccountCluster(folder, await MemoryMetadataServer.start(), options)
+    const cluster = new AccountCluster(await Deployment.start(options.choice ?? { metadata: 'memory', messaging: 'tcp' }), options)
     try {
       await Promise.all(options.nodes.map((nodeId) => cluster.add(nodeId)))
       cluster.#client = await cluster.#startProcess('client', true)
@@ -94,34 +92,29 @@ export class AccountCluster implements AsyncDisposable {
     return await this.client.tell<readonly LoadReport[]>({ do: 'finish-load' })
   }
 
-  async ledgers(): Promise<ReadonlyMap<string, readonly LedgerEntry[]>> {
-    const ledgers = new Map<string, readonly LedgerEntry[]>()
-    for (const node of this.#started) ledgers.set(node.nodeId, await readLedger(node.ledger))
-    return ledgers
+  ledgers(): Promise<ReadonlyMap<string, readonly LedgerEntry[]>> {
+    return this.#processes.ledgers()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#started.map((node) => node.kill()))
+    await this.#processes[Symbol.asyncDispose]()
     await Promise.all(this.proxies.map((proxy) => proxy.close()))
-    await this.#store.close()
-    await rm(this.#folder, { recursive: true, force: true })
+    await this.deployment[Symbol.asyncDispose]()
   }
 
   async #startProcess(nodeId: string, isClient: boolean): Promise<NodeHandle> {
+    const { metadata, messaging } = this.deployment.description
     const via = await this.#proxyFor()
-    const node = await NodeHandle.start({
+    return this.#processes.start({
       nodeId,
+      clusterId: 'accounts',
       isClient,
-      ledger: join(this.#folder, `${nodeId}.ledger`),
-      storeUrl: this.#store.url,
+      deployment: { metadata, messaging: { ...messaging, ...(via === undefined ? {} : { via }) } },
       sessionTtlMs: SESSION_TTL_MS,
-      ...(via === undefined ? {} : { via }),
     })
-    this.#started.push(node)
-    return node
   }
 
-  async #proxyFor(): Promise<{ port: number; advertise: string } | undefined> {
+  async #proxyFor(): Promise<Via | undefined> {
     const { frameFaults } = this.#options
     if (frameFaults === undefined) return undefined
     const port = await freePort()
