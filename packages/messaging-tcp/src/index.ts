@@ -1,5 +1,8 @@
 // The public names of this package.
 
-export { type TcpMessagingOptions, tcpMessagingDefaults } from './options.ts'
-export type { ReconnectOptions } from './reconnect-delay.ts'
+export {
+  type ReconnectOptions,
+  type StreamMessagingOptions as TcpMessagingOptions,
+  streamMessagingDefaults as tcpMessagingDefaults,
+} from '@cajun/messaging-stream'
 export { TcpMessagingSystem } from './tcp-messaging-system.ts'

@@ -12,13 +12,19 @@ import {
   type Timer,
   TransportError,
 } from '@cajun/core/adapter'
-import { parseAddress } from './address.ts'
-import { Connection, type ConnectionContext, openLimits } from './connection.ts'
-import { nameFits } from './handshake-message.ts'
-import { Listener } from './listener.ts'
-import { type ResolvedTcpOptions, resolveTcpOptions, type TcpMessagingOptions } from './options.ts'
-import { PeerTable } from './peer-table.ts'
-import { MAX_NAME_BYTES } from './wire-format.ts'
+import {
+  Connection,
+  type ConnectionContext,
+  Listener,
+  MAX_NAME_BYTES,
+  nameFits,
+  openLimits,
+  PeerTable,
+  parseAddress,
+  type ResolvedStreamOptions,
+  resolveStreamOptions,
+  type StreamMessagingOptions,
+} from '@cajun/messaging-stream'
 
 type State =
   | { readonly at: 'new' }
@@ -44,7 +50,7 @@ interface Running {
  */
 export class TcpMessagingSystem implements MessagingSystem {
   readonly capabilities: MessagingCapabilities
-  readonly #options: ResolvedTcpOptions
+  readonly #options: ResolvedStreamOptions
   #state: State = { at: 'new' }
   /** `undefined` unless running: the hot path's short way to it. */
   #peers: PeerTable | undefined
@@ -52,8 +58,8 @@ export class TcpMessagingSystem implements MessagingSystem {
   #heartbeat: Timer | undefined
 
   /** Throws `ConfigError` for options that are wrong or contradict each other. */
-  constructor(options: TcpMessagingOptions) {
-    this.#options = resolveTcpOptions(options)
+  constructor(options: StreamMessagingOptions) {
+    this.#options = resolveStreamOptions(options)
     this.capabilities = { ordered: true, durable: false, maxFrameBytes: this.#options.maxFrameBytes }
   }
 

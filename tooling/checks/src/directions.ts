@@ -55,10 +55,14 @@ function roomOf(path: string): string {
   return slash < 0 ? path.replace(/\.ts$/, '') : path.slice(0, slash)
 }
 
+/** What they share has a package of its own: it needs node:tls and node:crypto, which are no business of core. */
+const STREAM_TRANSPORTS = new Set(['packages/messaging-tcp', 'packages/messaging-websocket'])
+
 /** Sources of a package -> the packages of ours that they may import. Apps and tooling may import any. */
 function allowedPackages(folder: string): readonly string[] | undefined {
   if (!folder.startsWith('packages/')) return undefined
-  return folder === 'packages/core' ? [] : ['@cajun/core']
+  if (folder === 'packages/core') return []
+  return STREAM_TRANSPORTS.has(folder) ? ['@cajun/core', '@cajun/messaging-stream'] : ['@cajun/core']
 }
 
 export function checkPackages(file: SourceFile): Finding[] {

@@ -3,15 +3,15 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { TransportError } from '@cajun/core/adapter'
 import { formatHostPort, parseAddress } from './address.ts'
-import type { ResolvedTcpOptions } from './options.ts'
+import type { ResolvedStreamOptions } from './stream-options.ts'
 
 export class Listener {
-  readonly #options: ResolvedTcpOptions
+  readonly #options: ResolvedStreamOptions
   readonly #server: Server
   #listening = false
 
   /** `onSocket` takes the socket or destroys it. `onError` gets what goes wrong after `listen` (out of file descriptors). */
-  constructor(options: ResolvedTcpOptions, onSocket: (socket: Socket) => void, onError: (error: Error) => void) {
+  constructor(options: ResolvedStreamOptions, onSocket: (socket: Socket) => void, onError: (error: Error) => void) {
     this.#options = options
     this.#server = createServer({ noDelay: true }, onSocket)
     // For the server's whole life: an 'error' that nobody listens to would end the process.

@@ -1,13 +1,12 @@
 import { ConfigError } from '@cajun/core/adapter'
 import { describe, expect, test } from 'vitest'
 import { formatHostPort, isLoopback, parseAddress } from '../src/address.ts'
-import { TcpMessagingSystem } from '../src/index.ts'
-import { resolveTcpOptions } from '../src/options.ts'
 import { reconnectDelayMs } from '../src/reconnect-delay.ts'
+import { resolveStreamOptions } from '../src/stream-options.ts'
 
 describe('options', () => {
   test('have defaults', () => {
-    expect(resolveTcpOptions({ port: 0 })).toMatchObject({
+    expect(resolveStreamOptions({ port: 0 })).toMatchObject({
       host: '127.0.0.1',
       heartbeatIntervalMs: 1_000,
       heartbeatTimeoutMs: 4_000,
@@ -15,7 +14,7 @@ describe('options', () => {
       maxFrameBytes: 4_194_304,
       highWaterMarkBytes: 1_048_576,
     })
-    expect(resolveTcpOptions({ port: 0, reconnect: { maxDelayMs: 500 } }).reconnect).toEqual({ minDelayMs: 50, maxDelayMs: 500 })
+    expect(resolveStreamOptions({ port: 0, reconnect: { maxDelayMs: 500 } }).reconnect).toEqual({ minDelayMs: 50, maxDelayMs: 500 })
   })
 
   test.each([
@@ -39,13 +38,13 @@ describe('options', () => {
       /option reconnect.maxDelayMs is 50.*at least reconnect.minDelayMs \(100\)/,
     ],
   ])('%j is refused at construction, with the option, its value and what would be right', (options, message) => {
-    expect(() => new TcpMessagingSystem(options)).toThrow(ConfigError)
-    expect(() => new TcpMessagingSystem(options)).toThrow(message)
+    expect(() => resolveStreamOptions(options)).toThrow(ConfigError)
+    expect(() => resolveStreamOptions(options)).toThrow(message)
   })
 
   test.each(['127.0.0.1', '127.9.9.9', '::1', 'localhost', '::ffff:127.0.0.1'])('%s is loopback', (host) => {
     expect(isLoopback(host)).toBe(true)
-    expect(() => new TcpMessagingSystem({ port: 0, host })).not.toThrow()
+    expect(() => resolveStreamOptions({ port: 0, host })).not.toThrow()
   })
 
   test.each(['0.0.0.0', '::', '128.0.0.1', '127.evil.example', 'localhost.example', '1270.0.0.1'])('%s is not loopback', (host) => {
@@ -53,7 +52,7 @@ describe('options', () => {
   })
 
   test('a bind to more than loopback is possible for those who say that it is insecure', () => {
-    expect(() => new TcpMessagingSystem({ port: 0, host: '0.0.0.0', insecure: true, advertise: 'node1.internal' })).not.toThrow()
+    expect(() => resolveStreamOptions({ port: 0, host: '0.0.0.0', insecure: true, advertise: 'node1.internal' })).not.toThrow()
   })
 })
 

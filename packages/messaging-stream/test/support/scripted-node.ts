@@ -3,8 +3,8 @@
 import type { LocalIdentity, PeerId } from '@cajun/core/adapter'
 import type { ManualRuntime } from '../../../core/test/support/manual-runtime.ts'
 import { Connection, type ConnectionContext, openLimits } from '../../src/connection.ts'
-import { resolveTcpOptions, type TcpMessagingOptions } from '../../src/options.ts'
 import { PeerTable } from '../../src/peer-table.ts'
+import { resolveStreamOptions, type StreamMessagingOptions } from '../../src/stream-options.ts'
 import type { ScriptedNetwork, ScriptedSocket } from './scripted-network.ts'
 
 export class ScriptedNode {
@@ -23,13 +23,13 @@ export class ScriptedNode {
     network: ScriptedNetwork,
     nodeId: string,
     runtime: ManualRuntime,
-    options: Partial<TcpMessagingOptions> = {},
+    options: Partial<StreamMessagingOptions> = {},
     processId = `${nodeId}-1`,
   ) {
     this.local = { clusterId: 'c', nodeId, processId }
     this.runtime = runtime
     this.address = `${processId}:1`
-    const resolved = resolveTcpOptions({ port: 0, runtime, ...options })
+    const resolved = resolveStreamOptions({ port: 0, runtime, ...options })
     const told = (event: string): void => {
       this.events.push(event)
       this.onEvent?.(event)

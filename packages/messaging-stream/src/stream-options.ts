@@ -1,11 +1,11 @@
-// Options of TcpMessagingSystem: their defaults, and what is refused at construction.
+// Options of transports over a stream of bytes: their defaults, and what is refused at construction.
 
 import { ConfigError, nodeRuntime, type Runtime } from '@cajun/core/adapter'
 import { isLoopback, isWildcard, parseAddress } from './address.ts'
 import type { ReconnectOptions } from './reconnect-delay.ts'
 import { MAX_BODY_BYTES } from './wire-format.ts'
 
-export interface TcpMessagingOptions {
+export interface StreamMessagingOptions {
   /** The interface to listen on. Default `127.0.0.1`: reachable from this machine alone. Anything else needs `insecure: true`, because nothing is encrypted. */
   readonly host?: string
   /** 0: the system picks one, and `start` tells which. */
@@ -34,12 +34,12 @@ export interface TcpMessagingOptions {
   readonly runtime?: Runtime
 }
 
-export interface ResolvedTcpOptions extends Required<Omit<TcpMessagingOptions, 'advertise' | 'reconnect'>> {
+export interface ResolvedStreamOptions extends Required<Omit<StreamMessagingOptions, 'advertise' | 'reconnect'>> {
   readonly advertise: string | undefined
   readonly reconnect: ReconnectOptions
 }
 
-export const tcpMessagingDefaults: Omit<ResolvedTcpOptions, 'port' | 'advertise' | 'runtime'> = {
+export const streamMessagingDefaults: Omit<ResolvedStreamOptions, 'port' | 'advertise' | 'runtime'> = {
   host: '127.0.0.1',
   insecure: false,
   heartbeatIntervalMs: 1_000,
@@ -53,14 +53,14 @@ export const tcpMessagingDefaults: Omit<ResolvedTcpOptions, 'port' | 'advertise'
 }
 
 /** Throws {@link ConfigError} that names the option, its value and what would be right. */
-export function resolveTcpOptions(options: TcpMessagingOptions): ResolvedTcpOptions {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as unknown as TcpMessagingOptions
-  const resolved: ResolvedTcpOptions = {
-    ...tcpMessagingDefaults,
+export function resolveStreamOptions(options: StreamMessagingOptions): ResolvedStreamOptions {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as unknown as StreamMessagingOptions
+  const resolved: ResolvedStreamOptions = {
+    ...streamMessagingDefaults,
     runtime: nodeRuntime,
     ...given,
     advertise: given.advertise,
-    reconnect: { ...tcpMessagingDefaults.reconnect, ...given.reconnect },
+    reconnect: { ...streamMessagingDefaults.reconnect, ...given.reconnect },
   }
   const { host, insecure, advertise, heartbeatIntervalMs, heartbeatTimeoutMs, reconnect } = resolved
   if (typeof host !== 'string') throw new ConfigError(`option host is ${String(host)}; it must be a host name or an address`)

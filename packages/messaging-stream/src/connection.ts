@@ -6,8 +6,8 @@ import { type PeerId, ProtocolError, type Runtime, type Timer, TransportError } 
 import { acceptorLimits, dialerLimits, Handshake, type HandshakeIdentity, type Remote } from './handshake.ts'
 import { decodeFarewell, encodeBye, type Farewell, type Reason } from './handshake-message.ts'
 import { MessageDecoder } from './message-decoder.ts'
-import type { ResolvedTcpOptions } from './options.ts'
 import { OutgoingBuffer } from './outgoing-buffer.ts'
+import type { ResolvedStreamOptions } from './stream-options.ts'
 import { type BodyLimits, BYE, bodyLimits, DATA, PING, PONG } from './wire-format.ts'
 
 /** Handed to the socket before the turn is over: what the kernel takes now need not wait for the producer to finish. */
@@ -28,7 +28,7 @@ export interface ConnectionOwner {
 }
 
 export interface ConnectionContext {
-  readonly options: ResolvedTcpOptions
+  readonly options: ResolvedStreamOptions
   readonly identity: HandshakeIdentity
   readonly owner: ConnectionOwner
   /** For data, ping, pong and bye. */
