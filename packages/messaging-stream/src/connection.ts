@@ -1,8 +1,9 @@
-// One socket and what is spoken on it: the handshake first, then messages both ways, coalesced per turn of the event loop, until either
-// side says bye or the socket ends. Who it belongs to, and what happens after, is decided by its owner (peer-table.ts).
+// One channel and what is spoken on it: the handshake first, then messages both ways, coalesced per turn of the event loop, until either
+// side says bye or the channel ends. Who it belongs to, and what happens after, is decided by its owner (peer-table.ts).
 
-import type { Socket } from 'node:net'
 import { type PeerId, ProtocolError, type Runtime, type Timer, TransportError } from '@cajun/core/adapter'
+import type { ByteChannel, ChannelListener } from './byte-channel.ts'
+import type { Entrant } from './doorway.ts'
 import { acceptorLimits, dialerLimits, Handshake, type HandshakeIdentity, type Remote } from './handshake.ts'
 import { decodeFarewell, encodeBye, type Farewell, type Reason } from './handshake-message.ts'
 import { MessageDecoder } from './message-decoder.ts'
@@ -10,7 +11,7 @@ import { OutgoingBuffer } from './outgoing-buffer.ts'
 import type { ResolvedStreamOptions } from './stream-options.ts'
 import { type BodyLimits, BYE, bodyLimits, DATA, PING, PONG } from './wire-format.ts'
 
-/** Handed to the socket before the turn is over: what the kernel takes now need not wait for the producer to finish. */
+/** Handed to the channel before the turn is over: what the kernel takes now need not wait for the producer to finish. */
 const EARLY_FLUSH_BYTES = 256 * 1_024
 
 export interface ConnectionOwner {
@@ -44,57 +45,52 @@ export function openLimits(maxFrameBytes: number): BodyLimits {
   ])
 }
 
-export class Connection {
+export class Connection implements ChannelListener {
   readonly #context: ConnectionContext
   readonly #runtime: Runtime
-  readonly #socket: Socket
+  readonly #channel: ByteChannel
   readonly #decoder: MessageDecoder
   readonly #handshake: Handshake
   readonly #outgoing = new OutgoingBuffer()
   /** Dialer: whom it wants at the other end. */
   readonly expected: PeerId | undefined
+  /** Acceptor: its place in the doorway. */
+  readonly #entrant: Entrant | undefined
   /** Who is at the other end, once the handshake is complete. */
   remote: Remote | undefined
   helloSent = false
   /** `runtime.monotonicMs()` when bytes last came. */
   heardAtMs: number
-  /** `ended`: this side closes, or the other did; nothing more is told to the owner. `gone`: so is the socket. */
+  /** `ended`: this side closes, or the other did; nothing more is told to the owner. `gone`: so is the channel. */
   #life: 'live' | 'ended' | 'gone' = 'live'
   #flushScheduled = false
-  /** Handed to the socket and not yet taken by the kernel. */
+  /** Handed to the channel and not yet taken by the kernel. */
   #unwrittenBytes = 0
   #congested = false
   #failure: Error | undefined
   #deadline: Timer | undefined
   #whenGone: (() => void) | undefined
 
-  private constructor(context: ConnectionContext, socket: Socket, expected: PeerId | undefined) {
+  private constructor(context: ConnectionContext, channel: ByteChannel, expected: PeerId | undefined, entrant: Entrant | undefined) {
     this.#context = context
     this.#runtime = context.options.runtime
-    this.#socket = socket
+    this.#channel = channel
     this.expected = expected
+    this.#entrant = entrant
     this.#handshake = new Handshake(context.identity)
     this.#decoder = new MessageDecoder(expected === undefined ? acceptorLimits : dialerLimits, (type, body) => this.#message(type, body))
     this.heardAtMs = this.#runtime.monotonicMs()
-    this.#deadline = this.#runtime.setTimer(() => this.#handshakeLate(), context.options.connectTimeoutMs)
-    socket.setNoDelay(true)
-    socket.on('data', (chunk) => this.#received(chunk))
-    // Stays for the socket's whole life: an 'error' that nobody listens to would end the process.
-    socket.on('error', (error) => {
-      this.#failure ??= error
-    })
-    socket.on('end', () => this.#lost(new TransportError('the other side closed the connection')))
-    socket.on('close', () => this.#socketClosed())
+    // In the doorway it has a deadline already, which began earlier.
+    if (expected !== undefined) this.#deadline = this.#runtime.setTimer(() => this.#handshakeLate(), context.options.connectTimeoutMs)
+    channel.attach(this)
   }
 
-  static accepted(context: ConnectionContext, socket: Socket): Connection {
-    return new Connection(context, socket, undefined)
+  static accepted(context: ConnectionContext, channel: ByteChannel, entrant: Entrant): Connection {
+    return new Connection(context, channel, undefined, entrant)
   }
 
-  static dialed(context: ConnectionContext, socket: Socket, expected: PeerId): Connection {
-    const connection = new Connection(context, socket, { nodeId: expected.nodeId, processId: expected.processId })
-    socket.on('connect', () => connection.#begin(expected))
-    return connection
+  static dialed(context: ConnectionContext, channel: ByteChannel, expected: PeerId): Connection {
+    return new Connection(context, channel, { nodeId: expected.nodeId, processId: expected.processId }, undefined)
   }
 
   get bufferedBytes(): number {
@@ -136,7 +132,7 @@ export class Connection {
   destroy(): void {
     this.#life = this.#life === 'live' ? 'ended' : this.#life
     this.#decoder.close()
-    this.#socket.destroy()
+    this.#channel.destroy()
   }
 
   /** The other side is not heard any more: ends it at once and tells the owner. */
@@ -147,7 +143,7 @@ export class Connection {
     this.#context.owner.onClosed(this, reason)
   }
 
-  /** Resolves when the socket is closed. */
+  /** Resolves when the channel is closed. */
   gone(): Promise<void> {
     if (this.#life === 'gone') return Promise.resolve()
     return new Promise((resolve) => {
@@ -159,20 +155,13 @@ export class Connection {
     })
   }
 
-  #begin(expected: PeerId): void {
-    if (this.#life !== 'live') return
+  onOpen(): void {
+    if (this.#life !== 'live' || this.expected === undefined) return
     this.helloSent = true
-    this.#write(this.#handshake.begin(expected))
+    this.#write(this.#handshake.begin(this.expected))
   }
 
-  #opened(remote: Remote): void {
-    this.remote = remote
-    this.#decoder.limits = this.#context.openLimits
-    this.#deadline?.cancel()
-    this.#deadline = undefined
-  }
-
-  #received(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array): void {
     if (this.#life !== 'live') return
     this.heardAtMs = this.#runtime.monotonicMs()
     try {
@@ -181,6 +170,32 @@ export class Connection {
       if (!(error instanceof ProtocolError)) throw error
       this.#malformed(error)
     }
+  }
+
+  onError(error: Error): void {
+    this.#failure ??= error
+  }
+
+  onEnd(): void {
+    this.#lost(new TransportError('the other side closed the connection'))
+  }
+
+  onClose(): void {
+    const { owner } = this.#context
+    const wasLive = this.#life === 'live'
+    this.#life = 'gone'
+    this.#decoder.close()
+    this.#deadline?.cancel()
+    if (wasLive) owner.onClosed(this, this.#failure ?? new TransportError('the connection was closed'))
+    this.#whenGone?.()
+  }
+
+  #opened(remote: Remote): void {
+    this.remote = remote
+    this.#entrant?.leave()
+    this.#decoder.limits = this.#context.openLimits
+    this.#deadline?.cancel()
+    this.#deadline = undefined
   }
 
   #message(type: number, body: Uint8Array): void {
@@ -265,20 +280,8 @@ export class Connection {
     const bytes = this.#outgoing.bytes
     if (bytes === 0) return
     const parts = this.#outgoing.take()
-    if (this.#socket.destroyed || this.#socket.writableEnded) return
     this.#unwrittenBytes += bytes
-    const written = (): void => this.#written(bytes)
-    if (parts.length === 1) {
-      this.#socket.write(parts[0] as Uint8Array, written)
-      return
-    }
-    this.#socket.cork()
-    for (let i = 0; i < parts.length; i++) {
-      const part = parts[i] as Uint8Array
-      if (i === parts.length - 1) this.#socket.write(part, written)
-      else this.#socket.write(part)
-    }
-    this.#socket.uncork()
+    this.#channel.write(parts, () => this.#written(bytes))
   }
 
   #written(bytes: number): void {
@@ -295,19 +298,9 @@ export class Connection {
     this.#life = 'ended'
     this.#decoder.close()
     this.#flush()
-    this.#socket.end()
+    this.#channel.end()
     this.#deadline?.cancel()
-    this.#deadline = this.#runtime.setTimer(() => this.#socket.destroy(), this.#context.options.closeTimeoutMs)
-  }
-
-  #socketClosed(): void {
-    const { owner } = this.#context
-    const wasLive = this.#life === 'live'
-    this.#life = 'gone'
-    this.#decoder.close()
-    this.#deadline?.cancel()
-    if (wasLive) owner.onClosed(this, this.#failure ?? new TransportError('the connection was closed'))
-    this.#whenGone?.()
+    this.#deadline = this.#runtime.setTimer(() => this.#channel.destroy(), this.#context.options.closeTimeoutMs)
   }
 }
 

@@ -1,10 +1,10 @@
 // The public names of this package: for transports over a stream of bytes. Users take one of those.
 
-export { parseAddress } from './address.ts'
-export { Connection, type ConnectionContext, openLimits } from './connection.ts'
-export { nameFits } from './handshake-message.ts'
+export { formatHostPort, isLoopback, isWildcard, parseAddress } from './address.ts'
+export type { ByteChannel, ChannelListener } from './byte-channel.ts'
+export type { Carrier, CarrierEvents } from './carrier.ts'
+export { Doorway, Entrant } from './doorway.ts'
 export { Listener } from './listener.ts'
-export { PeerTable } from './peer-table.ts'
 export type { ReconnectOptions } from './reconnect-delay.ts'
+export { StreamMessagingSystem } from './stream-messaging-system.ts'
 export { type ResolvedStreamOptions, resolveStreamOptions, type StreamMessagingOptions, streamMessagingDefaults } from './stream-options.ts'
-export { MAX_NAME_BYTES } from './wire-format.ts'

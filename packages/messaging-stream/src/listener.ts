@@ -1,20 +1,46 @@
-// The listening socket: where it listens, what it is called outside, and how many may stand in the doorway.
+// The listening socket: where it listens, what it is called outside, and who is let into the doorway.
 
 import { createServer, type Server, type Socket } from 'node:net'
 import { TransportError } from '@cajun/core/adapter'
 import { formatHostPort, parseAddress } from './address.ts'
+import { Doorway, type Entrant } from './doorway.ts'
 import type { ResolvedStreamOptions } from './stream-options.ts'
 
 export class Listener {
   readonly #options: ResolvedStreamOptions
   readonly #server: Server
+  readonly #addressOf: (hostPort: string) => string
+  readonly #sockets = new Map<Socket, Entrant>()
   #listening = false
 
-  /** `onSocket` takes the socket or destroys it. `onError` gets what goes wrong after `listen` (out of file descriptors). */
-  constructor(options: ResolvedStreamOptions, onSocket: (socket: Socket) => void, onError: (error: Error) => void) {
+  /**
+   * `onError` gets what goes wrong after `listen` (out of file descriptors). `addressOf` makes the address for others out of `host:port`.
+   */
+  constructor(
+    options: ResolvedStreamOptions,
+    onSocket: (socket: Socket, entrant: Entrant) => void,
+    onError: (error: Error) => void,
+    addressOf: (hostPort: string) => string = (hostPort) => hostPort,
+  ) {
     this.#options = options
-    this.#server = createServer({ noDelay: true }, onSocket)
-    // For the server's whole life: an 'error' that nobody listens to would end the process.
+    this.#addressOf = addressOf
+    const doorway = new Doorway(options)
+    this.#server = createServer({ noDelay: true }, (socket) => {
+      // For its whole life, whatever becomes of it: an 'error' that nobody listens to would end the process.
+      socket.on('error', () => {})
+      const entrant = this.#listening ? doorway.enter(socket.remoteAddress ?? '', () => socket.destroy()) : undefined
+      if (entrant === undefined) {
+        socket.destroy()
+        return
+      }
+      this.#sockets.set(socket, entrant)
+      socket.on('close', () => {
+        this.#sockets.delete(socket)
+        entrant.leave()
+      })
+      onSocket(socket, entrant)
+    })
+    // For the server's whole life, too.
     this.#server.on('error', (error) => {
       if (this.#listening) onError(new TransportError(`listening on ${options.host}: ${error.message}`, { cause: error }))
     })
@@ -34,13 +60,15 @@ export class Listener {
     })
     const bound = this.#server.address()
     const boundPort = bound !== null && typeof bound === 'object' ? bound.port : port
-    if (advertise === undefined) return formatHostPort(host, boundPort)
-    return parseAddress(advertise) === undefined ? `${advertise}:${boundPort}` : advertise
+    if (advertise === undefined) return this.#addressOf(formatHostPort(host, boundPort))
+    return this.#addressOf(parseAddress(advertise) === undefined ? `${advertise}:${boundPort}` : advertise)
   }
 
+  /** Closes those in the doorway; resolves when the others are closed too, which is their owner's affair. */
   close(): Promise<void> {
     if (!this.#listening) return Promise.resolve()
     this.#listening = false
+    for (const [socket, entrant] of this.#sockets) if (entrant.isPending) socket.destroy()
     return new Promise((resolve) => {
       this.#server.close(() => resolve())
     })
@@ -48,7 +76,7 @@ export class Listener {
 
   #explain(error: NodeJS.ErrnoException): TransportError {
     const { host, port } = this.#options
-    const where = formatHostPort(host, port)
+    const where = this.#addressOf(formatHostPort(host, port))
     const why: Record<string, string> = {
       EADDRINUSE: 'the port is taken; choose another one with option port, or 0 for any that is free',
       EADDRNOTAVAIL: 'no interface of this machine has this address; see option host',

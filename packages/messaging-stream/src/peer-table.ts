@@ -1,5 +1,5 @@
 // Every peer: whom `connect` named, the connection that is up, the attempt under way, the wait for the next one. It decides what follows
-// when a connection opens, ends or is refused, and tells the handler. Sockets are made by the system and handed in.
+// when a connection opens, ends or is refused, and tells the handler. Connections are made by the system and handed in.
 //
 //   idle ── connect ──> dialing ── open ──────────────────────> up ── lost ──┐
 //                       ^     └─ failed, rejected ─> waiting                 │
@@ -55,8 +55,8 @@ export interface PeerTableContext {
   readonly handler: MessagingHandler
   /** Undefined: the address can't be read. */
   dial(peer: PeerAddress): Connection | undefined
-  /** A handshake of an incoming connection is over, either way. */
-  settled(connection: Connection): void
+  /** What an address looks like, for an error about one that can't be read. */
+  readonly addressForm: string
 }
 
 export class PeerTable implements ConnectionOwner {
@@ -138,7 +138,6 @@ export class PeerTable implements ConnectionOwner {
   }
 
   onIdentified(connection: Connection, remote: Remote): void {
-    this.#context.settled(connection)
     const { peer } = remote
     const entry = this.#entry(peer.nodeId)
     const current = entry.current?.remote
@@ -247,7 +246,6 @@ export class PeerTable implements ConnectionOwner {
   }
 
   #attemptFailed(connection: Connection, reason: Error): void {
-    this.#context.settled(connection)
     this.#track(connection)
     const entry = this.#entryDialing(connection)
     if (entry === undefined) {
@@ -264,7 +262,7 @@ export class PeerTable implements ConnectionOwner {
     if (wanted === undefined || this.#stopped || entry.dialing !== undefined || this.#entries.get(entry.nodeId) !== entry) return
     if (entry.current?.remote?.peer.processId === wanted.processId) return
     entry.dialing = this.#context.dial(wanted)
-    if (entry.dialing === undefined) this.#reportAttempt(entry, 'the address is not of the form host:port')
+    if (entry.dialing === undefined) this.#reportAttempt(entry, `the address is not of the form ${this.#context.addressForm}`)
   }
 
   #retryLater(entry: Entry): void {

@@ -28,6 +28,8 @@ export interface StreamMessagingOptions {
   readonly maxFrameBytes?: number
   /** Incoming connections whose handshake is not complete; more are closed at once. Default 64. */
   readonly maxPendingConnections?: number
+  /** Of these, from one address. Behind a proxy or load balancer all have the same one: give it as many as `maxPendingConnections`. Default 16. */
+  readonly maxPendingPerAddress?: number
   /** How long `stop` and `disconnect` wait for what was accepted to be written. Default 1,000. */
   readonly closeTimeoutMs?: number
   /** Clocks, timers and randomness. Default: Node's. */
@@ -49,6 +51,7 @@ export const streamMessagingDefaults: Omit<ResolvedStreamOptions, 'port' | 'adve
   highWaterMarkBytes: 1_048_576,
   maxFrameBytes: 4_194_304,
   maxPendingConnections: 64,
+  maxPendingPerAddress: 16,
   closeTimeoutMs: 1_000,
 }
 
@@ -68,6 +71,7 @@ export function resolveStreamOptions(options: StreamMessagingOptions): ResolvedS
   integer('maxFrameBytes', resolved.maxFrameBytes, 1, MAX_BODY_BYTES)
   integer('highWaterMarkBytes', resolved.highWaterMarkBytes, 1, 2 ** 31)
   integer('maxPendingConnections', resolved.maxPendingConnections, 1, 65_536)
+  integer('maxPendingPerAddress', resolved.maxPendingPerAddress, 1, 65_536)
   duration('heartbeatIntervalMs', heartbeatIntervalMs)
   duration('heartbeatTimeoutMs', heartbeatTimeoutMs)
   duration('connectTimeoutMs', resolved.connectTimeoutMs)

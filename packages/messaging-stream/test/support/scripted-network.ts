@@ -1,12 +1,11 @@
-// Sockets without a kernel: every event (connected, accepted, bytes, end, close) waits in a queue of its own until the test lets it happen.
+// Channels without a kernel: every event (connected, accepted, bytes, end, close) waits in a queue of its own until the test lets it happen.
 // So a test can run through the orders in which a network may do things.
 
-import { EventEmitter } from 'node:events'
-import type { Socket } from 'node:net'
+import type { ByteChannel, ChannelListener } from '../../src/byte-channel.ts'
 
 type Step = () => void
 
-export class ScriptedSocket extends EventEmitter {
+export class ScriptedSocket implements ByteChannel {
   readonly name: string
   other: ScriptedSocket | undefined
   destroyed = false
@@ -15,39 +14,38 @@ export class ScriptedSocket extends EventEmitter {
   readonly steps: Step[] = []
   /** Writes wait: nobody reads at the other end. */
   blocked = false
-  #unread: { readonly chunk: Uint8Array; readonly written: (() => void) | undefined }[] = []
+  #unread: { readonly chunk: Uint8Array; readonly written: () => void }[] = []
   #closeQueued = false
+  #listener: ChannelListener | undefined
 
   constructor(name: string) {
-    super()
     this.name = name
   }
 
-  asSocket(): Socket {
-    return this as unknown as Socket
+  attach(listener: ChannelListener): void {
+    this.#listener = listener
   }
 
-  setNoDelay(): this {
-    return this
-  }
-
-  cork(): void {}
-
-  uncork(): void {}
-
-  write(chunk: Uint8Array, written?: () => void): boolean {
-    if (this.destroyed || this.writableEnded) throw new Error(`write on ${this.name} after its end`)
-    this.#unread.push({ chunk: chunk.slice(), written })
+  write(parts: readonly Uint8Array[], written: () => void): void {
+    if (this.destroyed || this.writableEnded) return
+    this.#unread.push({ chunk: Buffer.concat(parts), written })
     if (!this.blocked) this.unblock()
-    return true
+  }
+
+  open(): void {
+    this.#listener?.onOpen()
+  }
+
+  receive(chunk: Uint8Array): void {
+    if (!this.destroyed) this.#listener?.onData(chunk)
   }
 
   unblock(): void {
     this.blocked = false
     for (const { chunk, written } of this.#unread.splice(0)) {
       const { other } = this
-      if (written !== undefined) this.steps.push(written)
-      if (other !== undefined && !other.destroyed) other.steps.push(() => !other.destroyed && other.emit('data', chunk))
+      this.steps.push(written)
+      if (other !== undefined && !other.destroyed) other.steps.push(() => other.receive(chunk))
     }
   }
 
@@ -68,14 +66,14 @@ export class ScriptedSocket extends EventEmitter {
 
   /** The connection could not be made. */
   refuse(message: string): void {
-    this.emit('error', new Error(message))
+    this.#listener?.onError(new Error(message))
     this.destroyed = true
     this.#queueClose()
   }
 
   #ended(): void {
     if (this.destroyed) return
-    this.emit('end')
+    this.#listener?.onEnd()
     this.end()
     this.destroyed = true
     this.#queueClose()
@@ -84,7 +82,7 @@ export class ScriptedSocket extends EventEmitter {
   #queueClose(): void {
     if (this.#closeQueued) return
     this.#closeQueued = true
-    this.steps.push(() => this.emit('close', false))
+    this.steps.push(() => this.#listener?.onClose())
   }
 }
 
@@ -122,7 +120,7 @@ export class ScriptedNetwork {
     client.other = server
     server.other = client
     client.steps.push(() => {
-      if (!client.destroyed) client.emit('connect')
+      if (!client.destroyed) client.open()
     })
     server.steps.push(() => accept(server))
     return client

@@ -3,6 +3,7 @@
 import type { LocalIdentity, PeerId } from '@cajun/core/adapter'
 import type { ManualRuntime } from '../../../core/test/support/manual-runtime.ts'
 import { Connection, type ConnectionContext, openLimits } from '../../src/connection.ts'
+import { Doorway } from '../../src/doorway.ts'
 import { PeerTable } from '../../src/peer-table.ts'
 import { resolveStreamOptions, type StreamMessagingOptions } from '../../src/stream-options.ts'
 import type { ScriptedNetwork, ScriptedSocket } from './scripted-network.ts'
@@ -45,8 +46,8 @@ export class ScriptedNode {
         onDrain: (peer) => told(`drain ${peer.processId}`),
         onError: (error) => this.errors.push(error),
       },
-      dial: (peer) => Connection.dialed(context, network.dial(peer.address).asSocket(), peer),
-      settled: () => {},
+      dial: (peer) => Connection.dialed(context, network.dial(peer.address), peer),
+      addressForm: 'host:port',
     })
     const context: ConnectionContext = {
       options: resolved,
@@ -54,9 +55,11 @@ export class ScriptedNode {
       owner: this.peers,
       openLimits: openLimits(resolved.maxFrameBytes),
     }
+    const doorway = new Doorway({ ...resolved, maxPendingConnections: 1_000, maxPendingPerAddress: 1_000 })
     network.listen(this.address, (socket) => {
       this.accepted.push(socket)
-      Connection.accepted(context, socket.asSocket())
+      const entrant = doorway.enter(this.address, () => socket.destroy())
+      if (entrant !== undefined) Connection.accepted(context, socket, entrant)
     })
   }
 
