@@ -1,0 +1,85 @@
+// A WebSocket as a channel. Its binary messages are chunks of one stream of bytes: several small frames share one, a large frame takes several,
+// and where one ends means nothing. So ws frames as little as possible, and what it buffers is bounded by the size of a chunk.
+
+import type { Socket } from 'node:net'
+import { ProtocolError, TransportError } from '@cajun/core/adapter'
+import type { ByteChannel, ChannelListener } from '@cajun/messaging-stream'
+import type { ClientOptions, RawData, WebSocket } from 'ws'
+
+/** The largest binary message. Every chunk that arrives is a sign of life, so a large frame on a slow line is none too. */
+export const CHUNK_BYTES: number = 64 * 1_024
+
+/** Pieces in which a proxy may cut one message. */
+const MAX_FRAGMENTS = 256
+
+/** For both ends. */
+export const webSocketLimits: Pick<ClientOptions, 'perMessageDeflate' | 'maxPayload' | 'skipUTF8Validation'> & { maxFragments: number } = {
+  // On by default at the dialing end. Each message would wait for a thread of zlib, keep a window of memory, and could unfold into a bomb.
+  perMessageDeflate: false,
+  // By default 100 MiB, buffered before anybody is asked.
+  maxPayload: CHUNK_BYTES,
+  // By default 16,384, each of which costs more than its bytes.
+  maxFragments: MAX_FRAGMENTS,
+  skipUTF8Validation: true,
+}
+
+export class WebSocketChannel implements ByteChannel {
+  readonly #webSocket: WebSocket
+  readonly #socket: () => Socket | undefined
+
+  /** `socket`: what the WebSocket runs on. */
+  constructor(webSocket: WebSocket, socket: () => Socket | undefined) {
+    this.#webSocket = webSocket
+    this.#socket = socket
+  }
+
+  attach(listener: ChannelListener): void {
+    const webSocket = this.#webSocket
+    const broken = (problem: string, cause?: Error): void => {
+      listener.onError(new ProtocolError(problem, cause && { cause }))
+      // A closing handshake with one who does not keep to the protocol may never end.
+      webSocket.terminate()
+    }
+    webSocket.on('open', () => listener.onOpen())
+    webSocket.on('message', (data: RawData, isBinary: boolean) => {
+      if (isBinary) listener.onData(data as Buffer)
+      else broken('a text message came over the WebSocket; peers send binary ones')
+    })
+    // Stays for its whole life: an 'error' that nobody listens to would end the process.
+    webSocket.on('error', (error: Error & { readonly code?: unknown }) => {
+      if (typeof error.code === 'string' && error.code.startsWith('WS_ERR_')) broken(`not a WebSocket peer: ${error.message}`, error)
+      else listener.onError(new TransportError(error.message, { cause: error }))
+    })
+    webSocket.on('close', () => listener.onClose())
+  }
+
+  write(parts: readonly Uint8Array[], written: () => void): void {
+    const webSocket = this.#webSocket
+    // While it is connecting `send` throws; when it is closing nothing would be sent, and the callback would get an error.
+    if (webSocket.readyState !== webSocket.OPEN) return
+    const socket = this.#socket()
+    // Each message is two writes, a head and a body: without the cork each would be a packet.
+    socket?.cork()
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i] as Uint8Array
+      const isLast = i === parts.length - 1
+      for (let from = 0; from < part.byteLength; from += CHUNK_BYTES) {
+        const to = from + CHUNK_BYTES
+        // `send` never says that there is too much: how much the socket has not taken yet is known by the callbacks alone.
+        const done = isLast && to >= part.byteLength ? (error?: Error | null) => error == null && written() : undefined
+        webSocket.send(part.byteLength <= CHUNK_BYTES ? part : part.subarray(from, to), done)
+      }
+    }
+    socket?.uncork()
+  }
+
+  end(): void {
+    if (this.#webSocket.readyState === this.#webSocket.CONNECTING) this.#webSocket.terminate()
+    else this.#webSocket.close(1_000)
+  }
+
+  /** Not `close`: that waits for the other side, which may be dead. */
+  destroy(): void {
+    this.#webSocket.terminate()
+  }
+}
