@@ -1,7 +1,16 @@
 // What actors may do in one process they may do across nodes, over TCP, and the options of cluster and actors act there too.
 
 import { createServer } from 'node:net'
-import { ActorFailedError, ActorRef, type ClusterActorSystem, type DeadLetter, defineActor, implement } from '@cajun/core'
+import {
+  type ActorDefinition,
+  ActorFailedError,
+  ActorRef,
+  type ClusterActorSystem,
+  type DeadLetter,
+  defineActor,
+  implement,
+  type Terminated,
+} from '@cajun/core'
 import { TcpMessagingSystem } from '@cajun/messaging-tcp'
 import { describe, expect, it } from 'vitest'
 import { LocalCluster, until } from './support/local-cluster.ts'
@@ -101,7 +110,9 @@ const Parent = defineActor('parent', {
       ctx.become()
       ctx.unstash()
     },
-    look: (ctx, id: string): void => ctx.watch(ctx.ref('worker', id), 'note' as never),
+    look: (ctx, id: string): void => ctx.watch(ctx.ref('parent', id), 'gone'),
+    gone: (ctx, { id, reason }: Terminated): void => void ctx.state.lines.push(`${id} ${reason}`),
+    leave: (ctx): void => ctx.stop(),
     tickLater: (ctx, ms: number): void => ctx.timers.once('note', ms, 'tick'),
     grow: (ctx, name: string): Promise<number> => ctx.spawn(Child, name).ask('add', 5),
     child: (ctx, name: string): Promise<number> | undefined =>
@@ -176,8 +187,8 @@ class World implements AsyncDisposable {
   }
 
   /** An id of an actor that lives there. */
-  async idOn(nodeId: string, prefix: string): Promise<string> {
-    for (let i = 0; ; i++) if ((await this.client.manager.whereIs(Worker, `${prefix}-${i}`)).nodeId === nodeId) return `${prefix}-${i}`
+  async idOn(nodeId: string, prefix: string, kind: ActorDefinition = Worker): Promise<string> {
+    for (let i = 0; ; i++) if ((await this.client.manager.whereIs(kind, `${prefix}-${i}`)).nodeId === nodeId) return `${prefix}-${i}`
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -308,10 +319,15 @@ describe('across nodes', () => {
     }
   })
 
-  it('watching what lives elsewhere is refused, instead of a termination that is none', async () => {
+  it('who watches what lives elsewhere is told when it stops', async () => {
     await using world = await World.start()
-    await world.client.ref(Worker, 'alive').ask('work', 'x')
-    await expect(world.client.ref(Parent, 'w').ask('look', 'alive')).rejects.toThrow(/worker\/alive can't be watched: in a cluster/)
+    const there = await world.idOn('b', 'watched', Parent)
+    const here = await world.idOn('a', 'watcher', Parent)
+    const watcher = world.client.ref(Parent, here)
+    await watcher.ask('look', there)
+    await world.client.ref(Parent, there).ask('leave')
+    await until(async () => (await watcher.ask('read')).length === 1)
+    expect(await watcher.ask('read')).toEqual([`${there} stopped`])
   })
 
   it('dead letters of a tell name actor, message and error on the node where they happened', async () => {

@@ -22,7 +22,7 @@ export { ConsoleLogger, type Logger, type LogLevel } from './actor/logger.ts'
 export type { AnyProtocol, MessageArguments, MessageName, Payload, Protocol, Reply, SendOptions } from './actor/protocol.ts'
 export { ActorRef, type AnyRef } from './actor/ref.ts'
 export type { StandardSchema } from './actor/standard-schema.ts'
-export type { StopReason, Terminated } from './actor/stop-reason.ts'
+export type { StopReason, Terminated, TerminationReason } from './actor/stop-reason.ts'
 export type { Directive, Failure, SupervisionOptions, SupervisionStrategy } from './actor/supervision.ts'
 
 // Clusters

@@ -2,19 +2,18 @@
 // afterwards every use of it throws, so that the late part of an abandoned turn can't touch its successor.
 
 import type { Message } from '../delivery/message.ts'
-import { ClosedError, ConfigError, DuplicateActorError } from '../errors.ts'
+import { ClosedError, DuplicateActorError } from '../errors.ts'
 import { type ActorAddress, checkActorId, formatAddress } from '../messaging/address.ts'
-import { Cell, findDescendant, GONE, START } from './cell.ts'
+import { Cell, findDescendant, START } from './cell.ts'
 import type { Context } from './context.ts'
 import type { ActorDefinition, MessageEntry } from './definition.ts'
 import { Begun, ChildBound } from './entries.ts'
 import { setIdleTimeout } from './idle.ts'
 import { stopCell } from './lifecycle.ts'
-import { notifyCell } from './local-delivery.ts'
 import { childLogger, type Logger } from './logger.ts'
 import { ActorRef } from './ref.ts'
-import type { Terminated } from './stop-reason.ts'
 import { ActorTimer, Timers } from './timers.ts'
+import { unwatch, watch } from './watching.ts'
 
 /** The handler stashed the message in hand. */
 export const STASHED = 1
@@ -166,22 +165,12 @@ export class Activation implements Context<any, any> {
 
   watch(ref: ActorRef, type: string): void {
     this.assertLive()
-    const cell = this.#watched(ref)
-    if (cell === undefined) {
-      const gone: Terminated = { kind: ref.kind, id: ref.id, path: ref.path, reason: 'stopped' }
-      notifyCell(this.cell, type, gone)
-      return
-    }
-    const extras = cell.needExtras()
-    // Watchers that are gone themselves must not pile up at an actor that lives long.
-    const others = (extras.watchers ?? []).filter((watcher) => watcher.cell !== this.cell && (watcher.cell.flags & GONE) === 0)
-    extras.watchers = [...others, { cell: this.cell, type }]
+    watch(this.cell, ref.address, type)
   }
 
   unwatch(ref: ActorRef): void {
     this.assertLive()
-    const extras = this.#watched(ref)?.extras
-    if (extras?.watchers !== undefined) extras.watchers = extras.watchers.filter((watcher) => watcher.cell !== this.cell)
+    unwatch(this.cell, ref.address)
   }
 
   setIdleTimeout(idleTimeoutMs: number): void {
@@ -358,21 +347,6 @@ export class Activation implements Context<any, any> {
     const own = this.cell.path
     if (own === undefined) return findDescendant(this.cell, ref.path)
     return ref.path.startsWith(`${own}/`) ? findDescendant(this.cell, ref.path.slice(own.length + 1)) : undefined
-  }
-
-  #watched(ref: ActorRef): Cell | undefined {
-    const { refs } = this.cell.cohort.host
-    const own = this.cell.path
-    const isBelow =
-      ref.kind === this.cell.kind &&
-      ref.id === this.cell.id &&
-      ref.path !== undefined &&
-      (own === undefined || ref.path.startsWith(`${own}/`))
-    if (isBelow) return this.#descendant(ref)
-    if (refs.findCell === undefined) {
-      throw new ConfigError(`${ref.toString()} can't be watched: in a cluster an actor watches its children only`)
-    }
-    return refs.findCell(ref.address)
   }
 }
 

@@ -10,6 +10,7 @@ import type { LocalMessage } from './local-message.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { StopReason } from './stop-reason.ts'
 import type { FailureHistory } from './supervision.ts'
+import type { Watch, Watcher } from './watching.ts'
 
 /** In the run queue. */
 export const SCHEDULED = 1
@@ -79,8 +80,9 @@ export class CellExtras {
   name: string | undefined = undefined
   parent: Cell | undefined = undefined
   children: Map<string, Cell> | undefined = undefined
-  /** Who is told when this actor is gone, and as which message. */
-  watchers: { readonly cell: Cell; readonly type: string }[] | undefined = undefined
+  /** Whom this actor watches, and who watches it; by address. */
+  watches: Map<string, Watch> | undefined = undefined
+  watchers: Map<string, Watcher> | undefined = undefined
   failures: FailureHistory | undefined = undefined
   idle: IdleCheck | undefined = undefined
   /** What runs when the turn in hand has ended. */

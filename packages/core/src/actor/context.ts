@@ -4,6 +4,7 @@ import type { ActorDefinition, ProtocolOfDefinition } from './definition.ts'
 import type { Logger } from './logger.ts'
 import type { AnyProtocol, MessageName, Payload, Protocol } from './protocol.ts'
 import type { ActorRef } from './ref.ts'
+import type { Terminated } from './stop-reason.ts'
 
 /**
  * Valid while its activation lives. After a restart, a stop or a turn time-out every use of it throws a `ClosedError`: the late part of an
@@ -33,8 +34,15 @@ export interface Context<S = unknown, P extends Protocol = AnyProtocol> {
   /** Stops this actor after the present turn, or one of its children. What is queued behind is refused with `stopped`. */
   stop(child?: ActorRef): void
 
-  /** When the other actor is gone, a message of type `type` arrives here, with a `Terminated` as payload. Reaches children and actors of the same local system. */
+  /**
+   * When the other actor is gone, a message of type `type` arrives here, once, with a {@link Terminated} as payload: it stopped, failed for good or was passivated,
+   * or (`lost`) its owner died and its memory with it. A restart, and a move to another node, are not the end of it. In a cluster it may live anywhere, and comes to
+   * life by being watched, as by a message; what it sent here before from the same node arrives before the notice. Watching it again only changes `type`.
+   *
+   * The watch lasts as long as this actor: it survives its restart and moves with it, and ends with its stop, its passivation or its owner's death.
+   */
   watch(ref: ActorRef, type: MessageName<P>): void
+  /** A notice that waits in the mailbox already still arrives. */
   unwatch(ref: ActorRef): void
 
   readonly timers: ActorTimers<P>

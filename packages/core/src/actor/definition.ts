@@ -204,6 +204,8 @@ function resolveDefinition(kind: string, spec: AnySpec): ResolvedDefinition {
 }
 
 const MAX_KIND_LENGTH = 64
+/** Messages of the system itself, to actors: see watching.ts. */
+const OWN_MESSAGES = 'cajun:'
 /** More than memory holds, and still an integer that needs no boxing: it is compared for each message. */
 const UNBOUNDED = 2 ** 31 - 1
 
@@ -226,6 +228,9 @@ function resolveMessages(
   for (const [type, handler] of Object.entries(handlers ?? {})) {
     if (typeof handler !== 'function') {
       throw new ConfigError(`${where}.${type} of '${kind}' is ${typeof handler}; it must be a function (ctx, payload) => reply`)
+    }
+    if (type.startsWith(OWN_MESSAGES)) {
+      throw new ConfigError(`${where}.${type} of '${kind}': names that begin with '${OWN_MESSAGES}' are the system's own; take another one`)
     }
     messages.set(type, { type, handler, schema: schemas?.[type] })
   }

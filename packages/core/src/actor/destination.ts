@@ -30,7 +30,7 @@ export interface Destination {
   ready(address: ActorAddress): Promise<void>
   /**
    * The actor itself, where its mailbox may be filled directly (a local system): refs keep it and skip the look-up from then on.
-   * Also what `ctx.watch` needs. Absent: always through the methods above.
+   * `ctx.watch` is then a matter of both actors alone. Absent: always through the methods above.
    */
   findCell?(address: ActorAddress): Cell | undefined
 }

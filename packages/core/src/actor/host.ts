@@ -1,6 +1,7 @@
 // What all actors of a process share: the run queue, the deadlines, dead letters, counters. One per process, or per system in tests.
 
 import type { DeadLetterReason } from '../delivery/dead-letter-reason.ts'
+import type { ActorAddress } from '../messaging/address.ts'
 import { DeadlineSweep } from '../runtime/deadline-sweep.ts'
 import { isTestEnvironment } from '../runtime/environment.ts'
 import { newIdentity } from '../runtime/identity.ts'
@@ -12,6 +13,7 @@ import { ConsoleLogger, childLogger, type Logger } from './logger.ts'
 import { MailboxPool } from './mailbox.ts'
 import { RunQueue } from './run-queue.ts'
 import { runCell } from './turn.ts'
+import { placementChanged } from './watching.ts'
 
 export interface ActorHostOptions {
   readonly runtime: Runtime
@@ -23,6 +25,8 @@ export interface ActorHostOptions {
   readonly strict?: boolean | undefined
   /** Whatever it throws is logged and otherwise ignored. */
   readonly onDeadLetter?: ((letter: DeadLetter) => void) | undefined
+  /** Where actors live, as far as this process knows: another word whenever the owner of one has changed. Absent: they all live here. */
+  readonly whereabouts?: ((kind: string, id: string) => string | undefined) | undefined
   /** Share one between the rooms; the host makes (and closes) its own otherwise. */
   readonly deadlines?: DeadlineSweep | undefined
 }
@@ -61,10 +65,13 @@ export class ActorHost {
     turnTimeouts: 0,
     passivations: 0,
   }
+  /** @internal Actors that watch, or are watched. */
+  readonly watching: Set<Cell> = new Set()
   readonly deadLettersByReason: Map<DeadLetterReason, number> = new Map()
   /** Set while the system closes: messages are then refused with `shutdown`. */
   isClosing = false
   readonly #onDeadLetter: ((letter: DeadLetter) => void) | undefined
+  readonly #whereabouts: ActorHostOptions['whereabouts']
   readonly #ownsDeadlines: boolean
   readonly #identity: string
   #lastMessage = 0
@@ -79,6 +86,7 @@ export class ActorHost {
     this.deadlines = options.deadlines ?? new DeadlineSweep(options.runtime)
     this.queue = new RunQueue(options.runtime, runCell)
     this.#onDeadLetter = options.onDeadLetter
+    this.#whereabouts = options.whereabouts
     this.#identity = newIdentity(options.runtime)
   }
 
@@ -90,6 +98,16 @@ export class ActorHost {
     } catch (error) {
       this.logger.error('a dead-letter subscriber threw', { error })
     }
+  }
+
+  /** Call it when `whereabouts` may answer otherwise than before; undefined: for every kind. */
+  placementChanged(kind: string | undefined): void {
+    placementChanged(this, kind)
+  }
+
+  /** @internal */
+  whereabouts(address: ActorAddress): string | undefined {
+    return this.#whereabouts?.(address.kind, address.id)
   }
 
   /** No turn starts any more, no timer fires. After the tables were stopped. */

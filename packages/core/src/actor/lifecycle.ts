@@ -13,11 +13,12 @@ import { AFTER_TURN, BUSY, type Cell, GONE, START, STOPPING, SUSPENDED, TRANSITI
 import { Begun, ChildBound } from './entries.ts'
 import { callHook, type HookOutcome } from './hooks.ts'
 import { setIdleTimeout } from './idle.ts'
-import { notifyCell, releaseWaiters } from './local-delivery.ts'
-import type { StopReason, Terminated } from './stop-reason.ts'
+import { releaseWaiters } from './local-delivery.ts'
+import type { StopReason, TerminationReason } from './stop-reason.ts'
 import { type Decision, FailureHistory } from './supervision.ts'
 import { ActorTimer } from './timers.ts'
 import { unblock } from './turn.ts'
+import { dropWatching, endWatching } from './watching.ts'
 
 // ---- beginning ----
 
@@ -211,6 +212,7 @@ export async function passivate(cell: Cell): Promise<void> {
   // Messages that came meanwhile: the mailbox outlives the activation, where the next message may start another.
   if (cell.queued > 0 && table.activatesOnMessage && cell.extras?.parent === undefined) {
     endActivation(cell, false)
+    endWatching(cell, 'passivated')
     unblock(cell, TRANSITION)
   } else {
     finalise(cell, 'passivated', 'stopped', undefined)
@@ -300,8 +302,7 @@ function finalise(cell: Cell, reason: StopReason, refuseWith: DeadLetterReason, 
   if (extras?.parent !== undefined) extras.parent.extras?.children?.delete(extras.name as string)
   else cohort.table.forget(cell)
   attend(cell)
-  const gone: Terminated = { kind: cell.kind, id: cell.id, path: cell.path, reason }
-  for (const watcher of extras?.watchers ?? []) notifyCell(watcher.cell, watcher.type, gone)
+  endWatching(cell, reason as TerminationReason)
 }
 
 function emptyMailbox(cell: Cell, refuseWith: DeadLetterReason, refusal: Error | undefined): void {
@@ -341,6 +342,7 @@ export function discardCell(cell: Cell): void {
   cell.cohort.host.counters.actors--
   if (extras?.parent !== undefined) extras.parent.extras?.children?.delete(extras.name as string)
   else cell.cohort.table.forget(cell)
+  dropWatching(cell)
   attend(cell)
 }
 

@@ -9,6 +9,7 @@ import type { ActorDefinition, ResolvedDefinition } from './definition.ts'
 import { Begun } from './entries.ts'
 import { setIdleTimeout } from './idle.ts'
 import type { ActorSnapshot, StashSnapshot } from './snapshot.ts'
+import { installWatching, watchingSnapshot } from './watching.ts'
 
 /** State and shipped messages have no limit of their own: the handoff chunks them. */
 const NO_LIMIT_BYTES = Number.MAX_SAFE_INTEGER
@@ -28,7 +29,7 @@ export function snapshotOf(cell: Cell, onRefused: (error: unknown) => void): Act
     else if (head instanceof Begun) waiting.push(stashSnapshot(head))
   }
   const stash = activation?.extras?.stash?.map(stashSnapshot) ?? []
-  const identity = { id: extras?.name ?? cell.id, kind: definition.kind }
+  const identity = { id: extras?.name ?? cell.id, kind: definition.kind, ...watchingSnapshot(cell) }
   let fresh = activation === undefined || definition.handoff === 'restart'
   if (fresh && stash.length + waiting.length === 0 && (cell.flags & START) === 0 && activation === undefined) return undefined
   const state = fresh ? undefined : activation?.state
@@ -67,6 +68,7 @@ function stashSnapshot(begun: Begun): StashSnapshot {
 export function installActor(cell: Cell, snapshot: ActorSnapshot, revive: (snapshot: unknown) => Message): void {
   const { cohort } = cell
   const { host, definition } = cohort
+  installWatching(cell, snapshot)
   for (const item of snapshot.waiting ?? []) {
     const mailbox = cell.needMailbox()
     if ('message' in item) mailbox.push(revived(item.message, revive), undefined, undefined, 0)

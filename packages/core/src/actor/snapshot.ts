@@ -1,6 +1,8 @@
 // What a handoff ships of a live actor. Structured-clone data throughout, and wire-visible.
 // Gotcha: both versions of a rolling upgrade read it, so fields are only ever added.
 
+import type { ActorAddress } from '../messaging/address.ts'
+
 export interface TimerSnapshot {
   readonly key: string
   readonly type: string
@@ -19,6 +21,17 @@ export interface NoticeSnapshot {
   readonly payload?: unknown
 }
 
+/** One half of a watch: of another actor, or (`watchers`) by one. `seen`: where that lived when it last confirmed it. */
+export interface WatcherSnapshot extends ActorAddress {
+  readonly token: string
+  readonly seen?: string | undefined
+}
+
+export interface WatchSnapshot extends WatcherSnapshot {
+  readonly type: string
+  readonly isRegistered: boolean
+}
+
 export interface ActorSnapshot {
   /** The id of a top-level actor; the name of a child. */
   readonly id: string
@@ -35,4 +48,6 @@ export interface ActorSnapshot {
   readonly waiting?: readonly StashSnapshot[]
   readonly timers: readonly TimerSnapshot[]
   readonly children: readonly ActorSnapshot[]
+  readonly watches?: readonly WatchSnapshot[]
+  readonly watchers?: readonly WatcherSnapshot[]
 }

@@ -9,11 +9,19 @@
  */
 export type StopReason = 'stopped' | 'passivated' | 'restarted' | 'failed' | 'shutdown'
 
-/** What a watcher receives as payload: an actor is gone for good (its id may be used again). */
+/**
+ * Why a watched actor is gone. Beside what ended its activation:
+ *
+ * - `lost`: its owner died, or lost it to another one, and what it had in memory with it. It may live again under its id, knowing nothing of that.
+ * - `no-host`: no node hosts its kind, for as long as a message would wait for one.
+ */
+export type TerminationReason = Exclude<StopReason, 'restarted'> | 'lost' | 'no-host'
+
+/** What a watcher receives as payload: that life of the actor is over (its id may be used again). */
 export interface Terminated {
   readonly kind: string
   readonly id: string
   /** For a child: the names below the top-level actor. */
   readonly path?: string | undefined
-  readonly reason: StopReason
+  readonly reason: TerminationReason
 }

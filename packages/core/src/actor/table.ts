@@ -15,6 +15,7 @@ import { deliverToCell } from './local-delivery.ts'
 import type { ActorSnapshot } from './snapshot.ts'
 import { installActor, snapshotOf } from './snapshot-actor.ts'
 import type { StopReason } from './stop-reason.ts'
+import { answerForAbsent } from './watching.ts'
 
 export interface ActorTableOptions {
   /** Asked at the start of every turn. Without it turns always run. */
@@ -76,6 +77,7 @@ export class ActorTable {
         message.returned()
         return true
       }
+      if (answerForAbsent(message)) return true
       if (!this.activatesOnMessage) {
         message.refused(this.host.isClosing ? 'shutdown' : 'stopped')
         return true
@@ -353,6 +355,6 @@ function forgetKept(top: Cell): void {
 function deliverBelow(parent: Cell, path: string, message: Message): boolean {
   const child = findDescendant(parent, path)
   if (child !== undefined) return deliverToCell(child, message)
-  message.refused('stopped')
+  if (!answerForAbsent(message)) message.refused('stopped')
   return true
 }

@@ -18,6 +18,7 @@ import { activate, attend, discardTurn, handlerThrew } from './lifecycle.ts'
 import { giveRoom } from './local-delivery.ts'
 import { describeIssues } from './standard-schema.ts'
 import { ActorTimer } from './timers.ts'
+import { takeWatchMessage } from './watching.ts'
 
 /** Turns of one actor before others have theirs. */
 const QUANTUM = 64
@@ -118,6 +119,7 @@ function runHandler(
 ): void {
   const entry = activation.find(type)
   if (entry === undefined) {
+    if (takeWatchMessage(cell, messageOf(head))) return
     refuse(cell, head, type, payload, sender, 'unknown-message', undefined)
     return
   }

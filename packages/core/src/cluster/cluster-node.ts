@@ -166,6 +166,7 @@ export class ClusterNode {
     if (!this.views.replace(document)) return
     this.keeper.settle(document.kind)
     this.endpoint.placementChanged(document.kind)
+    this.host.placementChanged(document.kind)
     this.events.emit('placement-changed', { kind: document.kind, epoch: document.epoch, revision: document.revision })
     this.waiters.check()
   }
@@ -187,6 +188,7 @@ export class ClusterNode {
     this.keeper.discardAll('the metadata store lost its data')
     this.views.forget()
     this.endpoint.placementChanged()
+    this.host.placementChanged(undefined)
     this.session.leave('the metadata store lost its data')
     this.session.rejoin()
     this.watches.placement.refresh()
@@ -235,6 +237,10 @@ export class ClusterNode {
       refs: this.router,
       logger: this.logger,
       strict: this.options.strict,
+      whereabouts: (kind, id) => {
+        const location = this.views.locate(kind, id)
+        return location && `${location.epoch} ${location.owner?.processId ?? ''}`
+      },
       onDeadLetter: (letter) => {
         this.metrics.deadLetter(letter.reason)
         this.deadLetters.publish(letter)

@@ -52,8 +52,7 @@ function encodeItem(item: ShippedItem, onRefused: (actor: ActorSnapshot, error: 
   } catch (error) {
     if (!('actor' in item)) throw error
     onRefused(item.actor, error)
-    const { id, kind } = item.actor
-    const bare: ActorSnapshot = { id, kind, fresh: true, stash: [], timers: [], children: [] }
+    const bare: ActorSnapshot = { ...item.actor, state: undefined, fresh: true, stash: [], waiting: [], timers: [], children: [] }
     return encodePayload({ actor: bare }, MAX_ITEM_BYTES, 'shipped state')
   }
 }

@@ -18,6 +18,11 @@ export function formatAddress(address: ActorAddress): string {
   return address.path === undefined ? `${address.kind}/${address.id}` : `${address.kind}/${address.id}/${address.path}`
 }
 
+/** As a key of maps: unlike {@link formatAddress} never the same for two addresses. */
+export function addressKey({ kind, id, path }: ActorAddress): string {
+  return path === undefined ? `${kind}=${id}` : `${kind}/${id.length}/${id}/${path}`
+}
+
 /** Throws {@link InvalidActorIdError} when `id` is empty, too long or holds an unpaired surrogate (which UTF-8 can't carry). */
 export function checkActorId(kind: string, id: string): void {
   if (typeof id !== 'string') throw new InvalidActorIdError(kind, `is ${typeof id}, not a string`)
