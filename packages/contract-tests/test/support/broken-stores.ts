@@ -288,6 +288,17 @@ export const brokenStores: readonly BrokenStore[] = [
       }),
   },
   {
+    fault: 'a lost answer to a guarded write is reported as unavailable',
+    breaks: [10],
+    wrap: (store) =>
+      altered(store, {
+        put: (key: string, value: string, options: PutOptions) =>
+          store.put(key, value, options).catch((error: { readonly code?: string }) => {
+            throw options?.guard === undefined ? error : Object.assign(new Error('failed'), { code: 'STORE_UNAVAILABLE' })
+          }),
+      }),
+  },
+  {
     fault: 'a read without an answer waits for ever',
     breaks: [11],
     wrap: (store, { faults }) => altered(store, { get: (key: string) => (faults.cut === undefined ? store.get(key) : never()) }),

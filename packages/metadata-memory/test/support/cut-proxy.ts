@@ -82,10 +82,13 @@ export class CutProxy implements AsyncDisposable {
     client.on('data', (chunk) => {
       if (this.#cut !== 'both' && !pair.stranded) server.write(chunk)
     })
+    const answer = (chunk: Buffer): void => {
+      if (this.#cut === undefined && !pair.stranded) client.write(chunk)
+    }
     server.on('data', (chunk) => {
-      if (this.#cut !== undefined || pair.stranded) return
-      if (this.#answerDelayMs === 0) client.write(chunk)
-      else setTimeout(() => client.write(chunk), this.#answerDelayMs)
+      if (this.#answerDelayMs === 0) answer(chunk)
+      // What is on its way when the way is cut is lost, too.
+      else setTimeout(() => answer(chunk), this.#answerDelayMs)
     })
   }
 }

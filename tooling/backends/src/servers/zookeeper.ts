@@ -34,7 +34,7 @@ export const zookeeper: ServerKind = {
     ]
     return needed.flatMap(([name, path]) => (path === undefined ? [name] : []))
   },
-  command(machine, { port, dataDir }) {
+  command(machine, { port, dataDir, credentials }) {
     const config = [
       // Sessions are counted in ticks: of 200 ms, a TTL of 400 ms is granted.
       'tickTime=200',
@@ -44,6 +44,9 @@ export const zookeeper: ServerKind = {
       'admin.enableServer=false',
       '4lw.commands.whitelist=*',
       'maxClientCnxns=0',
+      // Whoever has not logged in is turned away at the first request. Users of scheme `digest` are not known to the server: it believes any name with any
+      // password, and what they created is theirs by the nodes' access lists.
+      ...(credentials === undefined ? [] : ['enforce.auth.enabled=true', 'enforce.auth.schemes=digest']),
     ]
     return {
       argv: [
