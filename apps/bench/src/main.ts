@@ -4,10 +4,16 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { localGroups } from './local/suites.ts'
 import { type BenchGroup, measure, type Row, Unavailable } from './measure.ts'
+import { frameGroups } from './remote/frames.ts'
 import { remoteGroups } from './remote/suites.ts'
+import { storeGroups } from './stores/suites.ts'
 import { table } from './table.ts'
 
-const sections: Readonly<Record<string, readonly BenchGroup[]>> = { local: localGroups, remote: remoteGroups }
+const sections: Readonly<Record<string, readonly BenchGroup[]>> = {
+  local: localGroups,
+  remote: [...remoteGroups, ...frameGroups],
+  stores: storeGroups,
+}
 const groups = Object.values(sections).flat()
 const suites = [...new Set(groups.map((group) => group.suite))]
 
@@ -53,7 +59,6 @@ function showProgress(text: string): void {
 const rows: Row[] = []
 const skipped = new Set<string>()
 for (const group of groups.filter((each) => isWanted(each) && each.cases.some(contains))) {
-  if (skipped.has(group.suite)) continue
   showProgress(`starting ${group.suite}`)
   try {
     const open = await group.open()
@@ -72,8 +77,9 @@ for (const group of groups.filter((each) => isWanted(each) && each.cases.some(co
   } catch (error) {
     showProgress('')
     if (!(error instanceof Unavailable)) throw error
-    skipped.add(group.suite)
-    console.log(`${group.suite}: skipped, ${error.message}`)
+    const text = `${group.suite}: skipped, ${error.message}`
+    if (!skipped.has(text)) console.log(text)
+    skipped.add(text)
   }
 }
 if (rows.length === 0 && skipped.size === 0) {

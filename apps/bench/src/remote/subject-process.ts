@@ -21,8 +21,9 @@ let seen = 0
 let expected = Number.POSITIVE_INFINITY
 let sending: Sending | undefined
 
-function hit(): void {
-  if (++seen === expected) answer({ done: true })
+function hit(count = 1): void {
+  seen += count
+  if (seen === expected) answer({ done: true })
 }
 
 async function run(command: Command): Promise<void> {

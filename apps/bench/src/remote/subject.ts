@@ -12,6 +12,8 @@ export type Work =
   | { readonly do: 'oneway'; readonly count: number; readonly bytes: number; readonly guarantee: Guarantee }
   /** Waits for each message before the next, in so many lanes. */
   | { readonly do: 'awaited'; readonly count: number; readonly bytes: number; readonly guarantee: Guarantee; readonly lanes: number }
+  /** Bare frames of a transport; `count` is in bytes, as it is for the receiver. */
+  | { readonly do: 'frames'; readonly count: number; readonly bytes: number }
   | { readonly do: 'ask'; readonly count: number; readonly bytes: number; readonly lanes: number }
 
 export interface ReceiverSetUp {
@@ -29,8 +31,8 @@ export interface SenderSetUp extends ReceiverSetUp {
 }
 
 export interface RemoteSubject {
-  /** Calls `hit` for each message that was handled. Resolves, ready to receive, with what a sender needs to find it. */
-  receive(setUp: ReceiverSetUp, hit: () => void): Promise<unknown>
+  /** Calls `hit` for each message that was handled, or with how many there were. Resolves, ready to receive, with what a sender needs to find it. */
+  receive(setUp: ReceiverSetUp, hit: (count?: number) => void): Promise<unknown>
   /** Resolves when messages can be sent. */
   send(setUp: SenderSetUp): Promise<Sending>
 }

@@ -68,6 +68,7 @@ function sending(refs: readonly ActorRef[], lost: string[]): Sending {
   }
   return async (work: Work) => {
     const make = payloads(work.bytes)
+    if (work.do === 'frames') throw new Error('actors take messages, not frames')
     const targets = work.do === 'ask' ? refs : refs.map((ref) => ref.with({ guarantee: work.guarantee }))
     const target = (n: number): ActorRef => targets[n % RECEIVERS] as ActorRef
     if (work.do === 'oneway') {

@@ -53,6 +53,7 @@ export const subject: RemoteSubject = {
         }
         return undefined
       }
+      if (work.do !== 'ask') throw new Error(`moleculer has no '${work.do}'`)
       return inLanes(work.count, work.lanes, async (n) => {
         const payload = make(n)
         if ((await node.call('sink.echo', payload)) !== payload.id) throw new Error('a wrong reply')

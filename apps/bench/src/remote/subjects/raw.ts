@@ -139,7 +139,7 @@ export const subject: RemoteSubject = {
         }
         return undefined
       }
-      if (work.do === 'awaited') throw new Error('nothing to await: the raw floor acknowledges nothing')
+      if (work.do !== 'ask') throw new Error(`the raw floor has no '${work.do}'`)
       return inLanes(work.count, work.lanes, async (n) => {
         const payload = make(n)
         const reply = await new Promise((resolve) => {
