@@ -1,5 +1,6 @@
 // The seam between a messaging system and what carries its bytes: how channels come about. All that differs between TCP and WebSocket.
 
+import type { LocalIdentity } from '@cajun/core/adapter'
 import type { ByteChannel } from './byte-channel.ts'
 import type { Entrant } from './doorway.ts'
 
@@ -12,7 +13,7 @@ export interface CarrierEvents {
 
 export interface Carrier {
   /** Returns the address for others. Rejects with `TransportError` that names the address when it can't listen. May be tried again then. */
-  listen(events: CarrierEvents): Promise<string>
+  listen(events: CarrierEvents, local: LocalIdentity): Promise<string>
   /** Undefined: the address can't be read. */
   dial(address: string): ByteChannel | undefined
   /** What an address looks like, for an error about one that can't be read. */

@@ -3,12 +3,12 @@
 
 import { type PeerId, ProtocolError, type Runtime, type Timer, TransportError } from '@cajun/core/adapter'
 import type { ByteChannel, ChannelListener } from './byte-channel.ts'
+import type { ResolvedConnectionOptions } from './connection-options.ts'
 import type { Entrant } from './doorway.ts'
 import { acceptorLimits, dialerLimits, Handshake, type HandshakeIdentity, type Remote } from './handshake.ts'
 import { decodeFarewell, encodeBye, type Farewell, type Reason } from './handshake-message.ts'
 import { MessageDecoder } from './message-decoder.ts'
 import { OutgoingBuffer } from './outgoing-buffer.ts'
-import type { ResolvedStreamOptions } from './stream-options.ts'
 import { type BodyLimits, BYE, bodyLimits, DATA, PING, PONG } from './wire-format.ts'
 
 /** Handed to the channel before the turn is over: what the kernel takes now need not wait for the producer to finish. */
@@ -29,7 +29,7 @@ export interface ConnectionOwner {
 }
 
 export interface ConnectionContext {
-  readonly options: ResolvedStreamOptions
+  readonly options: ResolvedConnectionOptions
   readonly identity: HandshakeIdentity
   readonly owner: ConnectionOwner
   /** For data, ping, pong and bye. */

@@ -20,11 +20,11 @@ import {
 } from '@cajun/core/adapter'
 import { refusalReason } from './admission.ts'
 import type { Connection, ConnectionOwner } from './connection.ts'
+import type { ResolvedConnectionOptions } from './connection-options.ts'
 import type { Remote } from './handshake.ts'
 import type { Farewell, Reason } from './handshake-message.ts'
 import { PingTable } from './ping-table.ts'
 import { reconnectDelayMs } from './reconnect-delay.ts'
-import type { ResolvedStreamOptions } from './stream-options.ts'
 
 /** Processes that were put out are remembered, up to this many; the oldest is forgotten first. */
 const MAX_REFUSED = 1_024
@@ -50,7 +50,7 @@ interface Entry {
 }
 
 export interface PeerTableContext {
-  readonly options: ResolvedStreamOptions
+  readonly options: ResolvedConnectionOptions
   readonly local: LocalIdentity
   readonly handler: MessagingHandler
   /** Undefined: the address can't be read. */

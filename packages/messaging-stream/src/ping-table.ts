@@ -2,7 +2,7 @@
 
 import { type Runtime, type Timer, TransportError } from '@cajun/core/adapter'
 import type { Connection } from './connection.ts'
-import type { ResolvedStreamOptions } from './stream-options.ts'
+import type { ResolvedConnectionOptions } from './connection-options.ts'
 
 interface Pending {
   readonly nodeId: string
@@ -18,7 +18,7 @@ export class PingTable {
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
 
-  constructor(options: ResolvedStreamOptions) {
+  constructor(options: ResolvedConnectionOptions) {
     this.#runtime = options.runtime
     this.#timeoutMs = options.heartbeatTimeoutMs
   }

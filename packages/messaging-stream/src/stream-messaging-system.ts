@@ -13,9 +13,9 @@ import {
 } from '@cajun/core/adapter'
 import type { Carrier } from './carrier.ts'
 import { Connection, type ConnectionContext, openLimits } from './connection.ts'
+import type { ResolvedConnectionOptions } from './connection-options.ts'
 import { nameFits } from './handshake-message.ts'
 import { PeerTable } from './peer-table.ts'
-import type { ResolvedStreamOptions } from './stream-options.ts'
 import { MAX_NAME_BYTES } from './wire-format.ts'
 
 type State =
@@ -33,14 +33,14 @@ interface Running {
 /** Ordered and not durable: what was accepted for a peer is lost when its connection is lost, and core sends it again. */
 export abstract class StreamMessagingSystem implements MessagingSystem {
   readonly capabilities: MessagingCapabilities
-  readonly #options: ResolvedStreamOptions
+  readonly #options: ResolvedConnectionOptions
   readonly #carrier: Carrier
   #state: State = { at: 'new' }
   /** `undefined` unless running: the hot path's short way to it. */
   #peers: PeerTable | undefined
   #heartbeat: Timer | undefined
 
-  protected constructor(options: ResolvedStreamOptions, carrier: Carrier) {
+  protected constructor(options: ResolvedConnectionOptions, carrier: Carrier) {
     this.#options = options
     this.#carrier = carrier
     this.capabilities = { ordered: true, durable: false, maxFrameBytes: options.maxFrameBytes }
@@ -71,12 +71,15 @@ export abstract class StreamMessagingSystem implements MessagingSystem {
 
     let address: string
     try {
-      address = await this.#carrier.listen({
-        onChannel: (channel, entrant) => {
-          Connection.accepted(context, channel, entrant)
+      address = await this.#carrier.listen(
+        {
+          onChannel: (channel, entrant) => {
+            Connection.accepted(context, channel, entrant)
+          },
+          onError: (error) => handler.onError?.(error),
         },
-        onError: (error) => handler.onError?.(error),
-      })
+        local,
+      )
     } catch (error) {
       if (this.#state.at === 'starting') this.#state = { at: 'new' }
       starting.resolve()
