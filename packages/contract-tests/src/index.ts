@@ -1,6 +1,6 @@
 export { type CaseOutcome, type ContractCase, caseName } from './contract-case.ts'
 export { messagingSystemCases, messagingSystemContract } from './messaging/contract.ts'
-export type { MessagingContractOptions, MessagingHarness, SystemOptions } from './messaging/harness.ts'
+export type { BrokerFaults, MessagingContractOptions, MessagingHarness, SystemOptions } from './messaging/harness.ts'
 export { type MessagingCase, runMessagingCase } from './messaging/run.ts'
 export { metadataStoreCases, metadataStoreContract } from './metadata/contract.ts'
 export type { ClientOptions, Interruption, MetadataStoreContractOptions, MetadataStoreHarness } from './metadata/harness.ts'

@@ -20,6 +20,7 @@ export class MessagingContext {
   readonly promptMs = 5_000
   readonly #clusterId: string
   readonly #parties: Party[] = []
+  #exchanges = 7_000
 
   constructor(harness: MessagingHarness, options: MessagingContractOptions) {
     this.harness = harness
@@ -74,8 +75,9 @@ export class MessagingContext {
 
   /** Frames go both ways. */
   async exchange(a: Party, b: Party): Promise<void> {
-    const there = this.frame(64, 7_001)
-    const back = this.frame(64, 7_002)
+    // Numbers of their own, or an earlier exchange would vouch for this one.
+    const there = this.frame(64, ++this.#exchanges)
+    const back = this.frame(64, ++this.#exchanges)
     assert.ok(a.system.send(b.nodeId, there), `${a.nodeId} could not send to ${b.nodeId}`)
     assert.ok(b.system.send(a.nodeId, back), `${b.nodeId} could not send to ${a.nodeId}`)
     await this.eventually(this.promptMs, () => {

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { caseName } from '../contract-case.ts'
+import { brokerCases } from './broker-cases.ts'
 import { failureCases } from './failure-cases.ts'
 import { flowCases } from './flow-cases.ts'
 import { frameCases } from './frame-cases.ts'
@@ -16,6 +17,7 @@ export const messagingSystemCases: readonly MessagingCase[] = [
   ...frameCases,
   ...flowCases,
   ...failureCases,
+  ...brokerCases,
   ...lifeCases,
 ].sort((a, b) => a.number - b.number)
 

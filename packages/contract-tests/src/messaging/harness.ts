@@ -7,6 +7,16 @@ export interface SystemOptions {
   readonly sameAddressAs?: string
 }
 
+export interface BrokerFaults {
+  /** It is gone at once, with what it had not stored. */
+  kill(): Promise<void>
+  /** It is back, at the same place. */
+  restart(): Promise<void>
+  /** Connections stay open, and nothing moves. */
+  freeze(): Promise<void>
+  thaw(): Promise<void>
+}
+
 /** Made for each case anew, and disposed of after it. Systems are started and stopped by the suite. */
 export interface MessagingHarness extends AsyncDisposable {
   /** A system that plays a process of this node and is not started yet. */
@@ -29,6 +39,8 @@ export interface MessagingHarness extends AsyncDisposable {
   intrude?(address: string, bytes: Uint8Array): void | Promise<void>
   /** Bytes that are not the protocol, on the existing connection from one node to the other. */
   garble?(from: string, to: string): void | Promise<void>
+  /** What carries everything between all nodes, if there is such a thing. */
+  readonly broker?: BrokerFaults
   /** How many connections between two nodes exist now. */
   connections?(a: string, b: string): number
   /** How many connections `from` has begun towards `to` so far. */

@@ -3,7 +3,10 @@
 import type { MessagingContext } from './context.ts'
 import type { MessagingHarness } from './harness.ts'
 
-type Fault = keyof Pick<MessagingHarness, 'cut' | 'drop' | 'freeze' | 'intrude' | 'garble' | 'connections' | 'attempts' | 'fixedAddresses'>
+type Fault = keyof Pick<
+  MessagingHarness,
+  'cut' | 'drop' | 'freeze' | 'intrude' | 'garble' | 'connections' | 'attempts' | 'fixedAddresses' | 'broker'
+>
 
 const reasons: Record<Fault, string> = {
   cut: "the harness can't cut the network (cut, restore)",
@@ -13,6 +16,7 @@ const reasons: Record<Fault, string> = {
   garble: "the harness can't put bytes on a connection (garble)",
   connections: "the harness can't count connections (connections)",
   attempts: "the harness can't count attempts to connect (attempts)",
+  broker: "nothing stands between the nodes, or the harness can't break it (broker)",
   fixedAddresses: 'addresses can not be taken (fixedAddresses)',
 }
 
