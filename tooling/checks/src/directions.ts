@@ -55,14 +55,21 @@ function roomOf(path: string): string {
   return slash < 0 ? path.replace(/\.ts$/, '') : path.slice(0, slash)
 }
 
-/** What they share has a package of its own: it needs node:tls and node:crypto, which are no business of core. */
-const STREAM_TRANSPORTS = new Set(['packages/messaging-tcp', 'packages/messaging-websocket'])
+/** What transports share has packages of its own: it needs node:tls and node:crypto, which are no business of core. */
+const SHARED: Readonly<Record<string, string>> = {
+  'packages/messaging-tcp': '@cajun/messaging-stream',
+  'packages/messaging-websocket': '@cajun/messaging-stream',
+  'packages/messaging-broker': '@cajun/messaging-stream',
+  'packages/messaging-rabbitmq': '@cajun/messaging-broker',
+  'packages/messaging-kafka': '@cajun/messaging-broker',
+}
 
 /** Sources of a package -> the packages of ours that they may import. Apps and tooling may import any. */
 function allowedPackages(folder: string): readonly string[] | undefined {
   if (!folder.startsWith('packages/')) return undefined
   if (folder === 'packages/core') return []
-  return STREAM_TRANSPORTS.has(folder) ? ['@cajun/core', '@cajun/messaging-stream'] : ['@cajun/core']
+  const shared = SHARED[folder]
+  return shared === undefined ? ['@cajun/core'] : ['@cajun/core', shared]
 }
 
 export function checkPackages(file: SourceFile): Finding[] {
