@@ -95,7 +95,8 @@ export class ClusterNode {
     this.#log = new ClusterLog(this.logger, runtime)
     this.#log.follow(this.events)
     this.deadLetters = new DeadLetterSubscribers(() => this.logger)
-    this.store = new StoreSentinel(options.metadata, runtime)
+    // Looked for each third of a TTL, a silent store is known of before a lease is over that was renewed a third of a TTL before.
+    this.store = new StoreSentinel(options.metadata, runtime, options.sessionTtlMs / 4)
     this.membership = new Membership((error) => this.warn('a node record can not be read', error))
     this.waiters = new PlacementWaiters(runtime)
     this.router = new ClusterRouter(runtime)

@@ -1,10 +1,11 @@
 // A metadata store that tells whether it answered: every operation of the cluster passes here, so that an outage is known from the first failure to the
-// first answer. Adds nothing else.
+// first answer. Adds a deadline of its own to pings, and nothing else.
 
 import { StoreUnavailableError, UnknownOutcomeError } from '../errors.ts'
 import type { Campaign, Entry, MetadataStore, PutAllResult, StoreCapabilities, Watch, WriteResult } from '../metadata/metadata-store.ts'
 import type { Session } from '../metadata/session.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { within } from './pause.ts'
 
 export interface SentinelListener {
   storeAnswered(): void
@@ -15,11 +16,16 @@ export interface SentinelListener {
 export class StoreSentinel implements MetadataStore {
   readonly #store: MetadataStore
   readonly #runtime: Runtime
+  readonly #pingWithinMs: number
   #listener: SentinelListener | undefined
+  /** When the last answer came, on the monotonic clock. */
+  #answeredAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(store: MetadataStore, runtime: Runtime) {
+  /** `pingWithinMs`: a store that answers a ping later than that is told to have failed, until it does answer. */
+  constructor(store: MetadataStore, runtime: Runtime, pingWithinMs: number) {
     this.#store = store
     this.#runtime = runtime
+    this.#pingWithinMs = pingWithinMs
   }
 
   /** Whom to tell, once there is somebody. */
@@ -47,8 +53,17 @@ export class StoreSentinel implements MetadataStore {
     return this.#observe(this.#store.storeId())
   }
 
-  ping(): Promise<number> {
-    return this.#observe(this.#store.ping())
+  /** An operation may take the store's whole time-out, which is longer than most leases: an outage has to be known before they are over. */
+  async ping(): Promise<number> {
+    const sinceMs = this.#runtime.monotonicMs()
+    const late = (): StoreUnavailableError =>
+      new StoreUnavailableError(`the store has not answered a ping within ${Math.round(this.#pingWithinMs)} ms`)
+    try {
+      return await within(this.#runtime, this.#observe(this.#store.ping()), this.#pingWithinMs, late)
+    } catch (error) {
+      this.#failed(error, sinceMs)
+      throw error
+    }
   }
 
   get(key: string): Promise<Entry | undefined> {
@@ -87,11 +102,18 @@ export class StoreSentinel implements MetadataStore {
     const sinceMs = this.#runtime.monotonicMs()
     try {
       const value = await operation
+      this.#answeredAtMs = this.#runtime.monotonicMs()
       this.#listener?.storeAnswered()
       return value
     } catch (error) {
-      if (error instanceof StoreUnavailableError || error instanceof UnknownOutcomeError) this.#listener?.storeFailed(error, sinceMs)
+      this.#failed(error, sinceMs)
       throw error
     }
+  }
+
+  /** What was asked before the last answer came says nothing of the time since: it may have been lost in an outage that is over. */
+  #failed(error: unknown, sinceMs: number): void {
+    const isOutage = error instanceof StoreUnavailableError || error instanceof UnknownOutcomeError
+    if (isOutage && sinceMs >= this.#answeredAtMs) this.#listener?.storeFailed(error, sinceMs)
   }
 }
