@@ -26,18 +26,20 @@ class Stream {
   readonly sentAtMs: number[] = []
   readonly fates: Fate[] = []
   readonly errors = new Map<string, number>()
+  readonly firstSeq: number
   pending = 0
 
-  constructor(guarantee: Guarantee) {
+  constructor(guarantee: Guarantee, firstSeq: number) {
     this.guarantee = guarantee
+    this.firstSeq = firstSeq
   }
 
   messages(): SentMessage[] {
-    return this.actors.map((actor, seq) => ({
-      seq,
+    return this.actors.map((actor, at) => ({
+      seq: this.firstSeq + at,
       actor,
-      sentAtMs: this.sentAtMs[seq] ?? 0,
-      fate: this.fates[seq] ?? 'pending',
+      sentAtMs: this.sentAtMs[at] ?? 0,
+      fate: this.fates[at] ?? 'pending',
     }))
   }
 }
@@ -52,13 +54,20 @@ export interface LoadReport {
 export class Load {
   readonly #cluster: ClusterActorSystem
   readonly #options: LoadOptions
-  readonly #streams = GUARANTEES.map((guarantee) => new Stream(guarantee))
+  readonly #streams: readonly Stream[]
   #timer: NodeJS.Timeout | undefined
   #startedAtMs = 0
 
-  constructor(cluster: ClusterActorSystem, options: LoadOptions) {
+  /** `after`: the load that this sender had before; the numbers of this one go on from it. */
+  constructor(cluster: ClusterActorSystem, options: LoadOptions, after?: Load) {
     this.#cluster = cluster
     this.#options = options
+    const firstSeq = after?.nextSeq ?? 0
+    this.#streams = GUARANTEES.map((guarantee) => new Stream(guarantee, firstSeq))
+  }
+
+  get nextSeq(): number {
+    return Math.max(...this.#streams.map((stream) => stream.firstSeq + stream.actors.length))
   }
 
   start(): void {
@@ -101,7 +110,8 @@ export class Load {
   }
 
   #send(stream: Stream): void {
-    const seq = stream.actors.length
+    const at = stream.actors.length
+    const seq = stream.firstSeq + at
     // A stride that is no factor of the number of actors: consecutive messages go to different shards, and every actor gets its share.
     const actor = `a-${(seq * 7919) % this.#options.actors}`
     stream.actors.push(actor)
@@ -122,7 +132,7 @@ export class Load {
         (error: unknown) => this.#failed(stream, error),
       )
       .then((fate) => {
-        stream.fates[seq] = fate
+        stream.fates[at] = fate
         stream.pending--
       })
   }

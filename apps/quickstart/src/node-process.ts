@@ -40,7 +40,7 @@ cluster.events.on('handoff-finished', ({ role }) => {
 async function run(command: Command): Promise<unknown> {
   switch (command.do) {
     case 'start-load':
-      load = new Load(cluster, command.load)
+      load = new Load(cluster, command.load, load)
       load.start()
       return undefined
     case 'progress':
@@ -53,6 +53,10 @@ async function run(command: Command): Promise<unknown> {
       return cluster.manager.migrate(Account, command.actor, command.to)
     case 'drain':
       return cluster.manager.drain(command.node)
+    case 'elect':
+      return cluster.manager.forceElection()
+    case 'health':
+      return cluster.health()
     case 'nodes':
       return cluster.manager.nodes()
     case 'balance':

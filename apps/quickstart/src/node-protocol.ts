@@ -19,7 +19,7 @@ export interface NodeOptions {
 
 export type Command =
   | { readonly do: 'start-load'; readonly load: LoadOptions }
-  | { readonly do: 'progress' | 'finish-load' | 'nodes' | 'moves' | 'stop' }
+  | { readonly do: 'progress' | 'finish-load' | 'nodes' | 'elect' | 'health' | 'moves' | 'stop' }
   | { readonly do: 'where' | 'balance'; readonly actor: string }
   | { readonly do: 'migrate'; readonly actor: string; readonly to: string }
   | { readonly do: 'drain'; readonly node: string }

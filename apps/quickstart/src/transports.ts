@@ -33,6 +33,13 @@ const kinds = {
       return new TcpMessagingSystem(via ?? { port: 0 })
     },
   },
+  websocket: {
+    broker: undefined,
+    async open(_broker, via) {
+      const { WebSocketMessagingSystem } = await import('@cajun/messaging-websocket')
+      return new WebSocketMessagingSystem(via ?? { port: 0 })
+    },
+  },
 } satisfies Record<string, TransportKind>
 
 export type TransportName = keyof typeof kinds

@@ -13,7 +13,8 @@ import {
 } from '@cajun/core'
 import { TcpMessagingSystem } from '@cajun/messaging-tcp'
 import { describe, expect, it } from 'vitest'
-import { LocalCluster, until } from './support/local-cluster.ts'
+import { LocalCluster } from './support/local-cluster.ts'
+import { until } from './support/until.ts'
 
 const ran: string[] = []
 const started: string[] = []

@@ -6,7 +6,8 @@ import { ActorSystem, CajunError, ClusterActorSystem, type ClusterOptions, type 
 import { TcpMessagingSystem } from '@cajun/messaging-tcp'
 import { MemoryMetadataStore } from '@cajun/metadata-memory'
 import { describe, expect, it } from 'vitest'
-import { LocalCluster, resources, TTL_MS, until } from './support/local-cluster.ts'
+import { LocalCluster, resources, TTL_MS } from './support/local-cluster.ts'
+import { until } from './support/until.ts'
 
 const Log = defineActor('log', {
   state: (): { lines: string[] } => ({ lines: [] }),

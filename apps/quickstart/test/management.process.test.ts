@@ -11,7 +11,8 @@ import {
   ManagementError,
 } from '@cajun/core'
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { LocalCluster, TTL_MS, until } from './support/local-cluster.ts'
+import { LocalCluster, TTL_MS } from './support/local-cluster.ts'
+import { until } from './support/until.ts'
 
 const Counter = defineActor('counter', {
   state: () => ({ value: 0 }),

@@ -2,6 +2,7 @@
 // may be killed, frozen or cut off. Everything ends with the test.
 
 import { createServer } from 'node:net'
+import type { ClusterHealth, NodeStatus } from '@cajun/core'
 import { FaultProxy, type FrameFaults } from '@cajun/fault-proxy'
 import { Deployment, type DeploymentChoice } from '../../src/deployment.ts'
 import type { LedgerEntry } from '../../src/ledger.ts'
@@ -9,8 +10,11 @@ import type { LoadOptions, LoadReport } from '../../src/load.ts'
 import type { NodeHandle } from '../../src/node-handle.ts'
 import { NodeProcesses } from '../../src/node-processes.ts'
 import type { Via } from '../../src/transports.ts'
+import { until } from './until.ts'
 
 export const SESSION_TTL_MS = 3_000
+/** Of the kind, by default. */
+const SHARDS = 256
 
 export interface AccountClusterOptions {
   readonly nodes: readonly string[]
@@ -18,11 +22,6 @@ export interface AccountClusterOptions {
   readonly choice?: DeploymentChoice
   /** Puts a proxy in front of every process, which does this to whole frames. */
   readonly frameFaults?: { readonly seed: number; readonly faults: FrameFaults }
-}
-
-export interface NodeInfo {
-  readonly nodeId: string
-  readonly isLeader: boolean
 }
 
 export class AccountCluster implements AsyncDisposable {
@@ -67,11 +66,36 @@ export class AccountCluster implements AsyncDisposable {
     return node
   }
 
-  async leader(): Promise<string> {
-    const nodes = await this.client.tell<readonly NodeInfo[]>({ do: 'nodes' })
-    const leader = nodes.find((node) => node.isLeader)
-    if (leader === undefined) throw new Error('nobody leads')
-    return leader.nodeId
+  /** One that hosts accounts, and leads or does not. */
+  async nodeThat(role: 'leads' | 'owns and does not lead'): Promise<string> {
+    const nodes = await this.#hosts()
+    const found = nodes.find((node) => node.isLeader === (role === 'leads'))
+    if (found === undefined) throw new Error(`nobody ${role}`)
+    return found.nodeId
+  }
+
+  /** Waits until the nodes that were added, and no others, own fair shares. */
+  async settled(): Promise<void> {
+    const fair = Math.floor(SHARDS / this.nodes.size)
+    await until(async () => {
+      const hosts = await this.#hosts()
+      return hosts.length === this.nodes.size && hosts.every((node) => node.units >= fair)
+    })
+  }
+
+  async #hosts(): Promise<readonly NodeStatus[]> {
+    const nodes = await this.client.tell<readonly NodeStatus[]>({ do: 'nodes' })
+    return nodes.filter((node) => node.kinds.length > 0)
+  }
+
+  /** How every process of it says that it is. */
+  health(): Promise<readonly ClusterHealth[]> {
+    return Promise.all([this.client, ...this.nodes.values()].map((node) => node.tell<ClusterHealth>({ do: 'health' })))
+  }
+
+  /** Ended, and not to be waited for any more. */
+  forget(nodeId: string): void {
+    this.nodes.delete(nodeId)
   }
 
   /** Sends a load to its end and returns what the sender knows of it. */
@@ -79,13 +103,13 @@ export class AccountCluster implements AsyncDisposable {
     await this.client.tell({ do: 'start-load', load })
   }
 
+  progress(): Promise<{ readonly sent: number; readonly pending: number }> {
+    return this.client.tell({ do: 'progress' })
+  }
+
   /** Waits until so many messages of all guarantees together were sent. */
   async sent(count: number): Promise<void> {
-    for (;;) {
-      const progress = await this.client.tell<{ sent: number }>({ do: 'progress' })
-      if (progress.sent >= count) return
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+    await until(async () => (await this.progress()).sent >= count, 240_000)
   }
 
   async finishLoad(): Promise<readonly LoadReport[]> {

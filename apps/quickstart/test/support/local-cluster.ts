@@ -81,14 +81,6 @@ export class LocalCluster implements AsyncDisposable {
   }
 }
 
-export async function until(holds: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
-  const fromMs = Date.now()
-  while (!(await holds())) {
-    if (Date.now() - fromMs > withinMs) throw new Error(`it did not come about within ${withinMs} ms: ${String(holds)}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
 /** What keeps this process alive: sockets, servers, timers. */
 export function resources(): Record<string, number> {
   const counts: Record<string, number> = {}
