@@ -41,6 +41,13 @@ const kinds = {
       return new RedisMetadataStore({ url, neverLosesWrites: isOurs })
     },
   },
+  zookeeper: {
+    start: () => startServer('zookeeper', 'ZooKeeper'),
+    async open({ url }) {
+      const { ZooKeeperMetadataStore } = await import('@cajun/metadata-zookeeper')
+      return new ZooKeeperMetadataStore({ endpoints: url.split(',') })
+    },
+  },
 } satisfies Record<string, StoreKind>
 
 export type StoreName = keyof typeof kinds

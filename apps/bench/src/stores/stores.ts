@@ -8,6 +8,7 @@ import type { MetadataStore } from '@cajun/core/adapter'
 import { EtcdMetadataStore } from '@cajun/metadata-etcd'
 import { EmbeddedDatabase, MemoryMetadataStore } from '@cajun/metadata-memory'
 import { RedisMetadataStore } from '@cajun/metadata-redis'
+import { ZooKeeperMetadataStore } from '@cajun/metadata-zookeeper'
 import { Unavailable } from '../measure.ts'
 
 const TIMEOUT_MS = 30_000
@@ -39,6 +40,7 @@ export const stores: Readonly<Record<string, () => Promise<OpenStore>>> = {
   },
   etcd: () => onServer('etcd', (url) => new EtcdMetadataStore({ endpoints: [url], timeoutMs: TIMEOUT_MS })),
   redis: () => onServer('redis', (url) => new RedisMetadataStore({ url, timeoutMs: TIMEOUT_MS })),
+  zookeeper: () => onServer('zookeeper', (url) => new ZooKeeperMetadataStore({ endpoints: [url], timeoutMs: TIMEOUT_MS })),
 }
 
 async function onServer(name: BackendName, make: (url: string) => MetadataStore): Promise<OpenStore> {

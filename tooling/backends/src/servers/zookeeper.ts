@@ -38,6 +38,8 @@ export const zookeeper: ServerKind = {
     const config = [
       // Sessions are counted in ticks: of 200 ms, a TTL of 400 ms is granted.
       'tickTime=200',
+      // And of more than 20 ticks, too.
+      'maxSessionTimeout=60000',
       `dataDir=${dataDir}/zookeeper`,
       `clientPort=${port}`,
       'clientPortAddress=127.0.0.1',
