@@ -12,6 +12,7 @@ import type { Socket } from 'node:net'
 import { type Client, createClient, type Event, type State } from 'node-zookeeper-client'
 import { FrameSplitter } from './frames.ts'
 import type { DigestCredentials, Endpoint } from './options.ts'
+import { ZooKeeperError } from './zookeeper-errors.ts'
 
 export interface ClientSession {
   readonly id: Buffer
@@ -62,6 +63,7 @@ export class SingleConnectionClient {
   readonly #frames = new FrameSplitter()
   #problem: Error | undefined
   #closeAnswered = false
+  #corked = false
 
   constructor({ endpoint, sessionTimeoutMs, session, auth }: ClientOptions, events: ClientEvents) {
     this.#events = events
@@ -86,6 +88,19 @@ export class SingleConnectionClient {
   /** True when the server has answered `close()`: the session is over. */
   get closeAnswered(): boolean {
     return this.#closeAnswered
+  }
+
+  /** The library's client, whose requests of this turn leave in one piece: it writes each for itself, and a list of ten thousand keys is as many writes. */
+  get requests(): Client {
+    if (!this.#corked) {
+      this.#corked = true
+      this.#manager.socket.cork()
+      process.nextTick(() => {
+        this.#corked = false
+        this.#manager.socket.uncork()
+      })
+    }
+    return this.library
   }
 
   release(): void {
@@ -120,7 +135,8 @@ export class SingleConnectionClient {
         if (this.#manager.state === CLOSING && this.#manager.pendingQueue.length === 0) this.#closeAnswered = true
       }
     } catch (error) {
-      this.#events.ended(error as Error)
+      const code = /^Unknown code: (-?\d+)$/.exec((error as Error).message)?.[1]
+      this.#events.ended(code === undefined ? (error as Error) : new ZooKeeperError(Number(code), 'a request'))
     }
   }
 }

@@ -134,7 +134,7 @@ export class ZooKeeperConnection extends KeptConnection {
   }
 
   commit(operations: readonly Operation[]): Promise<Committed> {
-    return this.race(commit(this.#client.library, operations, this.#acls))
+    return this.race(commit(this.#client.requests, operations, this.#acls))
   }
 
   /** Ends the session and the connection. False: the connection ended before the server had answered. */
@@ -158,7 +158,7 @@ export class ZooKeeperConnection extends KeptConnection {
 
   #ask<T>(what: string, start: (library: Client, answer: (error: Failure | null, value: T) => void) => void): Promise<T> {
     return this.race(
-      promised((answer) => start(this.#client.library, (error, value) => answer(error ? explain(what, error) : undefined, value))),
+      promised((answer) => start(this.#client.requests, (error, value) => answer(error ? explain(what, error) : undefined, value))),
     )
   }
 
@@ -169,7 +169,7 @@ export class ZooKeeperConnection extends KeptConnection {
     answer: Answer<T>,
     start: (library: Client, done: (error: Failure | null, value: T) => void) => void,
   ): void {
-    start(this.#client.library, (error, value) => {
+    start(this.#client.requests, (error, value) => {
       if (error) return answer(explain(what, error), value)
       if (onChange !== undefined) this.#watch(path, onChange)
       answer(undefined, value)

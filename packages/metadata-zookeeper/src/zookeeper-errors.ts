@@ -17,6 +17,9 @@ export class ZooKeeperError extends Error {
 /** The session that was to be taken up again is over. */
 export class SessionGoneError extends Error {}
 
+/** SESSIONCLOSEDREQUIRESASLAUTH, which also stands for any other scheme that the server insists on. The client library does not know it. */
+const WANTS_A_LOGIN = -124
+
 const MEANINGS: ReadonlyMap<number, string> = new Map([
   [Exception.CONNECTION_LOSS, 'the connection was lost'],
   [Exception.MARSHALLING_ERROR, 'the server could not read the request'],
@@ -29,6 +32,7 @@ const MEANINGS: ReadonlyMap<number, string> = new Map([
   [Exception.SESSION_EXPIRED, 'the session expired'],
   [Exception.INVALID_ACL, 'the server refused the access list (INVALID_ACL): log in with `auth`'],
   [Exception.AUTH_FAILED, 'authentication failed (AUTH_FAILED)'],
+  [WANTS_A_LOGIN, 'the server lets in nobody who has not logged in; give `auth`'],
 ])
 
 const REFUSALS: readonly number[] = [
@@ -38,6 +42,7 @@ const REFUSALS: readonly number[] = [
   Exception.NO_AUTH,
   Exception.INVALID_ACL,
   Exception.AUTH_FAILED,
+  WANTS_A_LOGIN,
 ]
 
 export function classifyZooKeeperError(error: unknown): Fate {
