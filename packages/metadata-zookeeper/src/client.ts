@@ -2,7 +2,8 @@
 //
 // - It reconnects by itself, keeps what was left of a frame, and reads it before the next connection's answers, which then hang or are taken for others; what
 //   waits for an answer while a session expires is never called back. So it may not reconnect: one client, one connection.
-// - It takes frames apart by recursion and copies the rest for each: a burst of small answers costs the square of its size, and runs into the stack's limit.
+// - It takes whatever length the first bytes name for a frame's, and waits for a gigabyte that a stranger's greeting seemed to announce. (It also copies the
+//   rest of what arrived for each frame in it.) So it is fed whole frames.
 // - An error code that it does not know, as newer servers have them, is thrown out of the socket's event, and would end the process.
 // - It never notices that a connection was refused (no state changes), and a connection that is given up leaves a timer behind that keeps the process alive.
 // - `Transaction` takes version 0 for none, and writes over any.

@@ -233,18 +233,6 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on ZooKeeper', () => {
     }
   })
 
-  test('a burst of small answers is taken apart, however many they are', async () => {
-    await using store = await open({ root: fresh(), throughProxy: true, timeoutMs: 20_000 })
-    // They are held up and arrive together.
-    proxy.delayAnswers(300)
-    try {
-      const reads = await Promise.all(Array.from({ length: 8_000 }, (_, at) => store.ping().then(() => at)))
-      expect(reads).toHaveLength(8_000)
-    } finally {
-      proxy.delayAnswers(0)
-    }
-  })
-
   test('an answer that is none, and an error code that the library does not know, end the connection and not the process', async () => {
     const stranger = createServer((socket) =>
       socket.on('error', () => {}).on('data', () => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n')),
