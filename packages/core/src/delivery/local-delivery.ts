@@ -53,6 +53,7 @@ export class LocalDelivery implements LocalHost {
     const value = this.core.strict ? clonePayload(payload, this.core.limits.maxPayloadBytes) : payload
     const message = new LocalMessage(this, tenure, address, type, value, isAsk, isReliable, copyAddress(call?.sender), call?.chain)
     message.atMs = this.core.now() + timeoutMs
+    message.from = call?.from
     if (waiter !== undefined) {
       message.waiter = waiter
       this.core.sweep.add(message, message.atMs)
@@ -105,6 +106,7 @@ export class LocalDelivery implements LocalHost {
     const message = new LocalMessage(this, tenure, stream, entry.type, payload, entry.isAsk, entry.isReliable, entry.sender, entry.chain)
     message.entry = entry
     message.isFromOutbox = true
+    message.from = entry.from
     message.atMs = entry.atMs
     message.waiter = entry.waiter
     entry.local = message
@@ -231,6 +233,7 @@ export class LocalDelivery implements LocalHost {
     entry.atMs = message.atMs
     entry.sender = message.sender
     entry.chain = message.chain
+    entry.from = message.from
     return entry
   }
 

@@ -63,6 +63,8 @@ export class LocalMessage extends Deadline implements Message {
   atMs: number = Number.POSITIVE_INFINITY
   /** In the outbox: it came from there, or its id was asked for. */
   entry: OutEntry | undefined = undefined
+  /** The tenure whose turn sent it: back in the outbox it leaves only while that may let anything leave. */
+  from: Tenure | undefined = undefined
   /** It came from the outbox, and may be a repetition of what an earlier owner has handled. */
   isFromOutbox = false
   /** A turn of it was started here, whatever became of it. */

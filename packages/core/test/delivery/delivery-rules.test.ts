@@ -175,6 +175,35 @@ describe('a message sent from a turn', () => {
     expect(payloads(tableOf(b).effects)).toEqual([])
     expect(a.deadLetters.map((l) => l.reason)).toEqual(['fenced'])
   })
+
+  // Found by the simulation (seed 204 of store-down, store-cut and pause with 600 messages): it left although the turn that sent it was void.
+  it('does not leave from a mailbox of the same process that gave it back after the lease had ended', async () => {
+    const { world, a, b, c } = await three()
+    for (const shard of [0, 1]) {
+      const location = world.appoint(shard, a)
+      b.discard(shard)
+      a.see(location)
+      a.open(shard, location.epoch)
+    }
+    world.tellAll()
+    const table = tableOf(a, 0)
+    table.mayRun = () => false
+    const from = tableOf(a, 1).tenure
+    a.endpoint.tell(at(), 'x', 'of a void turn', from === undefined ? {} : { from })
+    a.endpoint.tell(at(), 'x', 'free')
+    expect(table.queued).toBe(2)
+    a.leaseIsSafe = false
+    from?.suspend()
+    table.tenure?.suspend()
+    for (const shard of [0, 1]) c.open(shard, world.appoint(shard, c).epoch)
+    world.tellAll()
+    a.discard(0)
+    a.discard(1)
+    a.leaseIsSafe = true
+    world.advance(200)
+    expect(payloads(tableOf(c).effects)).toEqual(['free'])
+    expect(a.deadLetters.map((l) => l.reason)).toEqual(['fenced'])
+  })
 })
 
 describe('a handoff', () => {
