@@ -2,6 +2,13 @@
 
 import type { FaultKind } from '../src/faults.ts'
 import type { Mutation } from './mutation.ts'
+import {
+  keepsTheCopyOfAnAbortedMove,
+  missesTheTenureBetween,
+  reportsAMoveTooLate,
+  stallsBetweenTwoReads,
+  storeDownAlone,
+} from './scripts.ts'
 
 const leases: readonly FaultKind[] = ['pause', 'pause-before-flush', 'store-cut', 'store-slow', 'isolate']
 const moves: readonly FaultKind[] = ['strike-handoff', 'migrate', 'drain', 'stop', 'crash', 'pause']
@@ -9,194 +16,404 @@ const moves: readonly FaultKind[] = ['strike-handoff', 'migrate', 'drain', 'stop
 export const clusterMutations: readonly Mutation[] = [
   {
     id: 'leader-without-guard',
-    rule: 'only the leader writes placement, guarded by its leader key',
-    file: 'cluster/leader.ts',
-    find: '      guard: { key: leadership.key, version: leadership.version },\n',
-    replace: '',
+    rule: 'leader: guard',
+    edits: [
+      {
+        file: 'cluster/leader.ts',
+        find: '      guard: { key: leadership.key, version: leadership.version },\n',
+        replace: '',
+      },
+    ],
     options: { faultKinds: ['elect', 'pause', 'store-cut', 'store-slow'], faults: 12 },
   },
   {
     id: 'leader-without-version',
-    rule: 'placement is written over exactly the version that was read',
-    file: 'cluster/leader.ts',
-    find: '      ifVersion: stored.version,\n',
-    replace: '',
+    rule: 'leader: version',
+    edits: [
+      {
+        file: 'cluster/leader.ts',
+        find: '      ifVersion: stored.version,\n',
+        replace: '',
+      },
+    ],
     options: { faultKinds: ['store-slow', 'crash', 'migrate'], faults: 14 },
     seeds: 600,
   },
   {
     id: 'leader-lists-nodes-first',
-    rule: 'evidence of death: the document first, then the list of nodes',
-    file: 'cluster/leader.ts',
-    find: `    const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#options.onError)
-    const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)`,
-    replace: `    const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)
+    rule: 'evidence: document first',
+    edits: [
+      {
+        file: 'cluster/leader.ts',
+        find: `const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#options.onError)
+    const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)
+    if (this.#leadership !== leadership) return`,
+        replace: `const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)
     const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#options.onError)`,
-    options: { faultKinds: ['elect', 'store-slow', 'crash', 'stop'], faults: 16 },
-    seeds: 1_000,
+      },
+      {
+        file: 'cluster/leader.ts',
+        find: 'guard: { key: leadership.key, version: leadership.version },',
+        replace: '',
+      },
+      {
+        file: 'cluster/leader.ts',
+        find: `if (this.#leadership !== leadership) return false
+    const document =`,
+        replace: 'const document =',
+      },
+    ],
+    why: 'only a leader in office writes documents, by its guard and by its own knowledge, so that nobody appoints anybody between its two reads; the order is what holds when both fail',
+    options: { nodes: 4, actors: 12, shardCount: 16, faultKinds: [] },
+    script: stallsBetweenTwoReads,
+    noticedBy: ['I1', 'I13'],
+    seeds: 600,
   },
   {
     id: 'state-carried-on-whatever-happened',
-    rule: 'resumption only when nobody owned it in between',
-    file: 'cluster/placement-document.ts',
-    find: 'return epoch > 0 && entry.after <= epoch && epoch <= entry.epoch',
-    replace: 'return epoch > 0 && epoch <= entry.epoch',
-    options: { faultKinds: [...leases, 'store-gap', 'crash', 'migrate'], faults: 16, nodes: 3 },
-    seeds: 1_500,
+    rule: 'lost session: resumption',
+    edits: [
+      {
+        file: 'cluster/placement-document.ts',
+        find: 'return epoch > 0 && entry.after <= epoch && epoch <= entry.epoch',
+        replace: 'return epoch > 0 && epoch <= entry.epoch',
+      },
+    ],
+    options: { nodes: 3, faultKinds: [] },
+    script: missesTheTenureBetween,
+    seeds: 600,
   },
   {
     id: 'sealed-owner-resumes-by-itself',
-    rule: 'once sealed, the old owner acts only under a higher epoch',
-    file: 'cluster/ownership.ts',
-    find: "return held.state === 'suspended' ? { do: 'resume', epoch: entry.epoch } : NOTHING",
-    replace: "return held.state === 'suspended' || held.state === 'sealed' ? { do: 'resume', epoch: entry.epoch } : NOTHING",
+    rule: 'handoff: sealed',
+    edits: [
+      {
+        file: 'cluster/cluster-node.ts',
+        find: 'await this.keeper.find(unit)?.seal()',
+        replace: `const sealing = this.keeper.find(unit)
+        await sealing?.seal()
+        if (sealing) this.runtime.setTimer(() => { if (sealing.state === 'sealed') sealing.resume(sealing.epoch) }, 60)`,
+      },
+    ],
     options: { faultKinds: moves, faults: 12 },
   },
   {
     id: 'stale-copy-opened',
-    rule: 'a copy counts only under an entry whose `after` allows the epoch it was sealed in',
-    file: 'cluster/ownership.ts',
-    find: 'withCopy: copyEpoch !== undefined && carriesOn(entry, copyEpoch) }',
-    replace: 'withCopy: copyEpoch !== undefined }',
-    options: { faultKinds: moves, faults: 14 },
-    seeds: 1_000,
+    rule: 'handoff: copies by epoch',
+    edits: [
+      {
+        file: 'cluster/ownership.ts',
+        find: 'withCopy: copyEpoch !== undefined && carriesOn(entry, copyEpoch) }',
+        replace: 'withCopy: copyEpoch !== undefined }',
+      },
+    ],
+    options: { nodes: 3, actors: 8, faultKinds: [] },
+    script: keepsTheCopyOfAnAbortedMove,
+    seeds: 600,
   },
   {
     id: 'superseded-owner-not-discarded',
-    rule: 'a superseded owner discards',
-    file: 'cluster/ownership.ts',
-    find: 'if (newerCopy || !carriesOn(entry, held.epoch)) return DISCARD',
-    replace: 'if (newerCopy) return DISCARD',
-    options: { faultKinds: [...leases, 'store-gap', 'crash', 'migrate'], faults: 16, nodes: 3 },
-    seeds: 1_500,
+    rule: 'lost session: resumption',
+    edits: [
+      {
+        file: 'cluster/ownership.ts',
+        find: 'if (newerCopy || !carriesOn(entry, held.epoch)) return DISCARD',
+        replace: 'if (newerCopy) return DISCARD',
+      },
+    ],
+    options: { nodes: 3, faultKinds: [] },
+    script: missesTheTenureBetween,
+    seeds: 600,
   },
   {
     id: 'lease-not-checked-at-use',
-    rule: 'the lease is checked at every use; timers are hints',
-    file: 'cluster/node-session.ts',
-    find: 'return !registration.session.lost.aborted && this.#options.runtime.leaseMs() < registration.session.safeUntil()',
-    replace: 'return !registration.session.lost.aborted',
+    rule: 'lease: checked at use',
+    edits: [
+      {
+        file: 'cluster/node-session.ts',
+        find: 'return !registration.session.lost.aborted && this.#options.runtime.leaseMs() < registration.session.safeUntil()',
+        replace: 'return !registration.session.lost.aborted',
+      },
+    ],
     options: { faultKinds: ['pause'], faults: 10 },
   },
   {
     id: 'lease-by-monotonic-clock-alone',
-    rule: 'elapsed time is the larger of monotonic and wall',
-    file: 'runtime/lease-clock.ts',
-    find: 'return monotonic + this.#aheadMs',
-    replace: 'return monotonic',
+    rule: 'lease: larger of two clocks',
+    edits: [
+      {
+        file: 'runtime/lease-clock.ts',
+        find: 'return monotonic + this.#aheadMs',
+        replace: 'return monotonic',
+      },
+    ],
     options: { faultKinds: ['pause'], faults: 12 },
   },
   {
     id: 'lease-by-wall-clock-alone',
-    rule: 'elapsed time is the larger of monotonic and wall',
-    file: 'runtime/lease-clock.ts',
-    find: 'return monotonic + this.#aheadMs',
-    replace: 'return this.#wallMs()',
+    rule: 'lease: larger of two clocks',
+    edits: [
+      {
+        file: 'runtime/lease-clock.ts',
+        find: 'return monotonic + this.#aheadMs',
+        replace: 'return this.#wallMs()',
+      },
+    ],
     options: { faultKinds: ['wall-jump', 'store-cut', 'pause'], faults: 14 },
     seeds: 600,
   },
   {
     id: 'lease-from-the-answer',
-    rule: 'a lease is counted from when its renewal was sent',
-    file: 'metadata/base-metadata-store.ts',
-    find: `          const sentAtMs = this.runtime.leaseMs()
+    rule: 'lease: from the request',
+    edits: [
+      {
+        file: 'metadata/base-metadata-store.ts',
+        find: `          const sentAtMs = this.runtime.leaseMs()
           const ttlMs = await this._renewSession(id, call)`,
-    replace: `          const ttlMs = await this._renewSession(id, call)
+        replace: `          const ttlMs = await this._renewSession(id, call)
           const sentAtMs = this.runtime.leaseMs()`,
+      },
+    ],
     options: { faultKinds: ['store-slow', 'store-cut'], faults: 14 },
     seeds: 600,
   },
   {
     id: 'older-document-followed',
-    rule: 'an older view is never followed',
-    file: 'cluster/placement-views.ts',
-    find: 'present.document.revision >= document.revision) return false',
-    replace: 'false) return false',
-    options: { faultKinds: ['store-slow', 'store-gap', 'migrate', 'crash', 'stop'], faults: 14 },
+    rule: 'stream: no older view',
+    edits: [
+      {
+        file: 'cluster/placement-views.ts',
+        find: 'present.document.revision >= document.revision) return false',
+        replace: 'false) return false',
+      },
+      {
+        file: 'cluster/ownership.ts',
+        find: 'if (held.epoch > entry.epoch) return NOTHING',
+        replace: 'if (held.epoch > entry.epoch) return DISCARD',
+      },
+      {
+        file: 'cluster/ownership.ts',
+        find: 'return held.epoch > entry.epoch ? NOTHING : DISCARD',
+        replace: 'return DISCARD',
+      },
+    ],
+    why: 'an owner ignores a document with an epoch below its own as well, and streams compare epochs',
+    options: { faultKinds: ['store-slow', 'migrate', 'crash', 'stop', 'drain'], faults: 14 },
     seeds: 600,
   },
   {
     id: 'no-patience-after-an-outage',
-    rule: 'after an outage of the store the leader waits one TTL before it declares anybody dead',
-    file: 'cluster/leader.ts',
-    find: 'const mayDeclareDead = runtime.leaseMs() >= patience().deathsAfterMs',
-    replace: 'const mayDeclareDead = true',
-    options: { faultKinds: ['store-down', 'store-rebirth'], faults: 8 },
-    seeds: 600,
+    rule: 'evidence: patience',
+    edits: [
+      {
+        file: 'cluster/leader.ts',
+        find: 'const mayDeclareDead = runtime.leaseMs() >= patience().deathsAfterMs',
+        replace: 'const mayDeclareDead = true',
+      },
+    ],
+    options: { faultKinds: [] },
+    script: storeDownAlone,
+    seeds: 200,
   },
   {
     id: 'no-wait-for-former-owners-after-rebirth',
-    rule: 'after a changed storeId the leader waits one TTL',
-    file: 'cluster/leader.ts',
-    find: 'if (runtime.leaseMs() < placeAfterMs) return this.#loop.triggerWithin(placeAfterMs - runtime.leaseMs())\n',
-    replace: '',
+    rule: 'evidence: rebirth',
+    edits: [
+      {
+        file: 'cluster/leader.ts',
+        find: 'if (runtime.leaseMs() < placeAfterMs) return this.#loop.triggerWithin(placeAfterMs - runtime.leaseMs())\n',
+        replace: '',
+      },
+    ],
     options: { faultKinds: ['store-rebirth'], faults: 3 },
     seeds: 600,
   },
   {
     id: 'handoff-completed-before-release',
-    rule: 'the leader completes a move when the source reports it released',
-    file: 'cluster/handoff-driver.ts',
-    find: 'if (move.released && alive.some(',
-    replace: 'if (alive.some(',
+    rule: 'handoff: released when copied',
+    edits: [
+      {
+        file: 'cluster/handoff-driver.ts',
+        find: 'if (move.released && alive.some(',
+        replace: 'if (alive.some(',
+      },
+    ],
     options: { faultKinds: moves, faults: 10 },
   },
   {
     id: 'late-release-taken',
-    rule: 'a report of another handoff or epoch changes nothing',
-    file: 'cluster/handoff-driver.ts',
-    find: 'if (entry?.move?.handoffId !== handoffId || entry.epoch !== epoch) return false\n',
-    replace: 'if (entry?.move === undefined) return false\n',
-    options: { faultKinds: moves, faults: 16 },
-    seeds: 1_000,
+    rule: 'handoff: reports of this one',
+    edits: [
+      {
+        file: 'cluster/handoff-driver.ts',
+        find: 'if (entry?.move?.handoffId !== handoffId || entry.epoch !== epoch) return false',
+        replace: 'if (entry?.move === undefined) return false',
+      },
+      {
+        file: 'cluster/handoff-driver.ts',
+        find: 'this.#see(handoffId, nowMs).released = true',
+        replace: 'this.#see(entry.move.handoffId, nowMs).released = true',
+      },
+    ],
+    why: 'a move is looked up by its own id: a report that is taken for another one has to name the present move as well',
+    options: { nodes: 4, actors: 6, faultKinds: [] },
+    script: reportsAMoveTooLate,
+    seeds: 600,
   },
   {
     id: 'handoff-without-records',
-    rule: 'a handoff ships every record, those of passivated actors included',
-    file: 'cluster/held-unit.ts',
-    find: '    for (const records of this.tenure.exportRecords()) yield { records }\n',
-    replace: '',
+    rule: 'handoff: everything ships',
+    edits: [
+      {
+        file: 'cluster/held-unit.ts',
+        find: '    for (const records of this.tenure.exportRecords()) yield { records }\n',
+        replace: '',
+      },
+    ],
     options: { faultKinds: ['migrate', 'drain', 'stop', 'reset', 'cut'], faults: 12 },
   },
   {
     id: 'handoff-without-state',
-    rule: 'a handoff ships each live actor',
-    file: 'cluster/held-unit.ts',
-    find: '    for (const actor of this.#table.export()) yield { actor }\n',
-    replace: '',
+    rule: 'handoff: everything ships',
+    edits: [
+      {
+        file: 'cluster/held-unit.ts',
+        find: '    for (const actor of this.#table.export()) yield { actor }\n',
+        replace: '',
+      },
+    ],
     options: { faultKinds: ['migrate', 'drain', 'stop'], faults: 10 },
   },
   {
     id: 'gate-ignores-the-lease',
-    rule: 'turns run only while the lease is safe',
-    file: 'cluster/held-unit.ts',
-    find: "return this.#state === 'active' && (this.goesOnWithoutLease || this.#options.leaseIsSafe())",
-    replace: "return this.#state === 'active'",
+    rule: 'lease: checked at use',
+    edits: [
+      {
+        file: 'cluster/held-unit.ts',
+        find: "return this.#state === 'active' && (this.goesOnWithoutLease || this.#options.leaseIsSafe())",
+        replace: "return this.#state === 'active'",
+      },
+    ],
     options: { faultKinds: ['pause'], faults: 10 },
   },
   {
     id: 'gate-ignores-the-state',
-    rule: 'a suspended shard runs nothing',
-    file: 'cluster/held-unit.ts',
-    find: "return this.#state === 'active' && (this.goesOnWithoutLease || this.#options.leaseIsSafe())",
-    replace: 'return this.goesOnWithoutLease || this.#options.leaseIsSafe()',
+    rule: 'lost session: suspended',
+    edits: [
+      {
+        file: 'cluster/held-unit.ts',
+        find: "return this.#state === 'active' && (this.goesOnWithoutLease || this.#options.leaseIsSafe())",
+        replace: 'return this.goesOnWithoutLease || this.#options.leaseIsSafe()',
+      },
+    ],
     options: { faultKinds: leases, faults: 12 },
   },
   {
     id: 'sealing-does-not-wait',
-    rule: 'sealing finishes the turn in hand',
-    file: 'cluster/held-unit.ts',
-    find: '    await this.#table.seal()\n',
-    replace: '    void this.#table.seal()\n',
+    rule: 'handoff: sealed',
+    edits: [
+      {
+        file: 'cluster/held-unit.ts',
+        find: '    await this.#table.seal()\n',
+        replace: '    void this.#table.seal()\n',
+      },
+    ],
     options: { faultKinds: ['migrate', 'drain', 'stop'], faults: 14 },
     seeds: 600,
   },
   {
     id: 'discard-keeps-the-tenure',
-    rule: 'discarding a shard discards mailbox, records and activations',
-    file: 'cluster/held-unit.ts',
-    find: '    this.#table.discard(reason)\n    this.tenure.discard()\n',
-    replace: '    this.#table.discard(reason)\n',
+    rule: 'stream: mailbox outlives',
+    edits: [
+      {
+        file: 'cluster/held-unit.ts',
+        find: '    this.#table.discard(reason)\n    this.tenure.discard()\n',
+        replace: '    this.#table.discard(reason)\n',
+      },
+    ],
     options: { faultKinds: [...leases, ...moves], faults: 12 },
+  },
+  {
+    id: 'epochs-used-twice',
+    rule: 'placement: epochs grow',
+    edits: [
+      {
+        file: 'cluster/placement-transitions.ts',
+        find: `this.#epoch++
+`,
+        replace: `if (entry.owner === null) this.#epoch++
+`,
+      },
+    ],
+    options: { faultKinds: ['crash', 'stop', 'migrate'], faults: 10 },
+  },
+  {
+    id: 'epochs-begin-anew-after-a-rebirth',
+    rule: 'evidence: rebirth',
+    edits: [
+      {
+        file: 'cluster/leader.ts',
+        find: 'if (document.epoch < floor) return { next: raised(document, floor), served: new Map() }',
+        replace: '',
+      },
+      {
+        file: 'cluster/leader.ts',
+        find: 'epoch: this.#floorOf(kind, nodes) }',
+        replace: 'epoch: 0 }',
+      },
+    ],
+    options: { faultKinds: ['store-rebirth'], faults: 3 },
+    seeds: 600,
+  },
+  {
+    id: 'target-opens-by-itself',
+    rule: 'handoff: target waits for the document',
+    edits: [
+      {
+        file: 'cluster/ownership.ts',
+        find: 'return held === undefined ? NOTHING : whileNotNamed(entry, process, held)',
+        replace: `if (held === undefined && copyEpoch !== undefined && self !== undefined && entry.move !== undefined && sameOwner(entry.move.target, self)) return open(entry, copyEpoch)
+  return held === undefined ? NOTHING : whileNotNamed(entry, process, held)`,
+      },
+    ],
+    options: { faultKinds: [...moves], faults: 14, messages: 300 },
+    seeds: 1000,
+  },
+  {
+    id: 'aborted-under-the-same-epoch',
+    rule: 'handoff: aborted under a higher epoch',
+    edits: [
+      {
+        file: 'cluster/placement-transitions.ts',
+        find: 'this.#set(change.unit, this.#next(entry, entry.owner as Owner))',
+        replace: 'this.#set(change.unit, { owner: entry.owner, epoch: entry.epoch, after: entry.after })',
+      },
+    ],
+    options: { faultKinds: ['strike-handoff', 'migrate', 'drain', 'cut'], faults: 14 },
+  },
+  {
+    id: 'handoff-left-to-its-leader',
+    rule: 'handoff: driven on',
+    edits: [
+      {
+        file: 'cluster/handoff-driver.ts',
+        find: '} else if (nowMs - move.firstSeenMs >= this.#options.timeoutMs) {',
+        replace: '} else if (false) {',
+      },
+      {
+        file: 'cluster/handoff-source.ts',
+        find: 'if (released) this.#reports = this.#options.runtime.setTimer(() => this.#report(), REPORT_EVERY_MS)',
+        replace: '',
+      },
+      {
+        file: 'cluster/handoff-source.ts',
+        find: `leaderChanged(): void {
+    this.#report()`,
+        replace: 'leaderChanged(): void {',
+      },
+    ],
+    why: 'a report that was lost is made good by the next one, and a move without any by its abort',
+    options: { faultKinds: ['strike-handoff', 'migrate', 'drain', 'elect', 'store-cut'], faults: 14 },
+    seeds: 600,
   },
 ]

@@ -2,6 +2,13 @@
 
 import type { FaultKind } from '../src/faults.ts'
 import type { Mutation } from './mutation.ts'
+import {
+  answersOfAnEarlierTenure,
+  comesAgainBehindItself,
+  comesBackForgotten,
+  heldUpUntilTheActorIsBack,
+  sendsByAnOldView,
+} from './scripts.ts'
 
 const links: readonly FaultKind[] = ['reset', 'cut', 'slow', 'isolate', 'pause']
 const moves: readonly FaultKind[] = ['migrate', 'drain', 'stop', 'strike-handoff', 'reset']
@@ -10,175 +17,382 @@ const owners: readonly FaultKind[] = ['crash', 'crash-before-flush', 'pause', 's
 export const deliveryMutations: readonly Mutation[] = [
   {
     id: 'epoch-not-checked',
-    rule: 'a receiver accepts a message only under exactly its own epoch',
-    file: 'delivery/inbound.ts',
-    find: 'if (tenure !== undefined && tenure.epoch === message.epoch && tenure.isAccepting) {',
-    replace: 'if (tenure !== undefined && tenure.isAccepting) {',
-    options: { faultKinds: owners, faults: 12 },
-    seeds: 1_000,
+    rule: 'stream: exactly its epoch',
+    edits: [
+      {
+        file: 'delivery/inbound.ts',
+        find: 'if (tenure !== undefined && tenure.epoch === message.epoch && tenure.isAccepting) {',
+        replace: 'if (tenure !== undefined && tenure.isAccepting) {',
+      },
+    ],
+    options: { nodes: 4, actors: 6, faultKinds: [], messages: 0 },
+    script: heldUpUntilTheActorIsBack,
+    seeds: 600,
   },
   {
     id: 'duplicates-not-compared',
-    rule: 'the record is compared when a turn starts',
-    file: 'delivery/inbound-message.ts',
-    find: 'if ((this.isReliable || this.isReminder) && this.#isDuplicate(tenure)) {',
-    replace: 'if (false) {',
+    rule: 'stream: one number per record',
+    edits: [
+      {
+        file: 'delivery/inbound-message.ts',
+        find: 'if ((this.isReliable || this.isReminder) && this.#isDuplicate(tenure)) {',
+        replace: 'if (false) {',
+      },
+    ],
     options: { faultKinds: [...links, ...moves], faults: 12 },
   },
   {
     id: 'nothing-recorded',
-    rule: 'the id last handled is recorded',
-    file: 'delivery/inbound-message.ts',
-    find: 'if (this.id > cell.last) cell.last = this.id',
-    replace: 'if (this.id < 0) cell.last = this.id',
+    rule: 'stream: one number per record',
+    edits: [
+      {
+        file: 'delivery/inbound-message.ts',
+        find: 'if (this.id > cell.last) cell.last = this.id',
+        replace: 'if (this.id < 0) cell.last = this.id',
+      },
+    ],
     options: { faultKinds: [...links, ...moves], faults: 12 },
   },
   {
     id: 'missing-record-reads-as-zero',
-    rule: 'a missing record reads as the floor',
-    file: 'delivery/inbound-message.ts',
-    find: '    if (id <= stream.source.floor) return true\n',
-    replace: '',
-    options: { faultKinds: [...links, ...moves], faults: 14 },
-    seeds: 1_500,
+    rule: 'stream: pruning',
+    edits: [
+      {
+        file: 'delivery/inbound-message.ts',
+        find: '    if (id <= stream.source.floor) return true\n',
+        replace: '',
+      },
+    ],
+    options: { nodes: 4, actors: 6, faultKinds: [] },
+    script: comesAgainBehindItself,
+    seeds: 300,
   },
   {
     id: 'acknowledged-when-taken',
-    rule: 'an acknowledgement never means received or queued',
-    file: 'delivery/inbound-message.ts',
-    find: '    if (this.atMs !== Number.POSITIVE_INFINITY && this.#host.core.now() > this.atMs) {',
-    replace: `    if (!this.isAsk && this.isReliable) this.#host.acknowledge(tenure, this.stream, this.id)
+    rule: 'stream: acknowledged at the end',
+    edits: [
+      {
+        file: 'delivery/inbound-message.ts',
+        find: '    if (this.atMs !== Number.POSITIVE_INFINITY && this.#host.core.now() > this.atMs) {',
+        replace: `    if (!this.isAsk && this.isReliable) this.#host.acknowledge(tenure, this.stream, this.id)
     if (this.atMs !== Number.POSITIVE_INFINITY && this.#host.core.now() > this.atMs) {`,
+      },
+    ],
     options: { faultKinds: ['pause', 'store-cut', 'migrate', 'crash', 'stop'], faults: 12, messages: 300 },
     seeds: 1_000,
   },
   {
     id: 'acknowledgement-of-any-epoch',
-    rule: 'the sender ignores acknowledgements of an epoch other than the one it last sent under',
-    file: 'delivery/outbound.ts',
-    find: 'return entry.sentTo === peer && entry.sentEpoch === epoch',
-    replace: 'return entry.sentTo === peer',
-    options: { faultKinds: ['migrate', 'drain', 'store-slow', 'pause', 'store-cut', 'slow'], faults: 16, messages: 300 },
-    seeds: 1_500,
+    rule: 'stream: acknowledgement names its epoch',
+    edits: [
+      {
+        file: 'delivery/outbound.ts',
+        find: 'return entry.sentTo === peer && entry.sentEpoch === epoch',
+        replace: 'return true',
+      },
+    ],
+    why: 'a process that loses its session gets a new link, so that only another process can be late with an answer: the comparison of the process goes as well',
+    options: { nodes: 4, actors: 8, faultKinds: [] },
+    script: answersOfAnEarlierTenure,
+    seeds: 300,
   },
   {
     id: 'newer-before-resent',
-    rule: 'first everything unacknowledged, in order, then anything newer',
-    file: 'delivery/out-stream.ts',
-    find: '    this.cursor = this.head\n',
-    replace: '    this.cursor = this.tail\n',
+    rule: 'stream: resends first',
+    edits: [
+      {
+        file: 'delivery/out-stream.ts',
+        find: '    this.cursor = this.head\n',
+        replace: '    this.cursor = this.tail\n',
+      },
+    ],
     options: { faultKinds: [...links, ...owners], faults: 12 },
   },
   {
     id: 'not-sent-again-on-a-new-link',
-    rule: 'the link is new: everything outstanding is sent again',
-    file: 'delivery/outbound.ts',
-    find: `      stream.rewind()
+    rule: 'stream: resends first',
+    edits: [
+      {
+        file: 'delivery/outbound.ts',
+        find: `      stream.rewind()
       this.#dropUnrepeatable(stream, 'peer-down')`,
-    replace: "      this.#dropUnrepeatable(stream, 'peer-down')",
+        replace: "      this.#dropUnrepeatable(stream, 'peer-down')",
+      },
+    ],
     options: { faultKinds: [...links, 'crash', 'store-cut'], faults: 14 },
   },
   {
     id: 'at-most-once-sent-again',
-    rule: 'at-most-once is never sent again',
-    file: 'delivery/outbound.ts',
-    find: 'if (!entry.isReliable && entry.mayHaveArrived) this.endEarly(entry, reason)',
-    replace: '',
+    rule: 'link: at-most-once not queued',
+    edits: [
+      {
+        file: 'delivery/outbound.ts',
+        find: 'if (!entry.isReliable && entry.mayHaveArrived) this.endEarly(entry, reason)',
+        replace: '',
+      },
+    ],
     options: { faultKinds: [...links, ...owners], faults: 14, messages: 300 },
     seeds: 1_000,
   },
   {
-    id: 'older-location-followed',
-    rule: 'an older view is never followed',
-    file: 'delivery/out-stream.ts',
-    find: 'return this.location === undefined || location.epoch > this.location.epoch || losesOwner(this.location, location)',
-    replace: 'return true',
-    options: { faultKinds: ['migrate', 'drain', 'store-slow', 'store-gap', 'stop', 'pause'], faults: 16, messages: 300 },
-    seeds: 1_500,
-  },
-  {
-    id: 'parked-behind-nothing',
-    rule: 'a message that waits keeps everything behind it in its stream',
-    file: 'delivery/inbound.ts',
-    find: `    if (stream.parked.length > 0) stream.park(message)
-    else if (!this.#take(stream, message)) this.#park(stream, message)`,
-    replace: '    if (!this.#take(stream, message)) this.#park(stream, message)',
+    id: 'parked-in-any-order',
+    rule: 'stream: higher epoch waits',
+    edits: [
+      {
+        file: 'delivery/in-stream.ts',
+        find: 'else this.parked.push(message)',
+        replace: 'else this.parked.unshift(message)',
+      },
+    ],
     options: { faultKinds: ['migrate', 'drain', 'store-slow', 'stop', 'slow'], faults: 16, messages: 300 },
-    seeds: 1_500,
+    seeds: 1500,
   },
   {
     id: 'parked-messages-forgotten',
-    rule: 'a frame of the present epoch is never dropped',
-    file: 'delivery/inbound.ts',
-    find: "if (verdict === 'park') {",
-    replace: "if (verdict === 'park' && message.id % 2 === 0) {",
+    rule: 'stream: higher epoch waits',
+    edits: [
+      {
+        file: 'delivery/inbound.ts',
+        find: "if (verdict === 'park') {",
+        replace: "if (verdict === 'park' && message.id % 2 === 0) {",
+      },
+    ],
     options: { faultKinds: ['migrate', 'drain', 'store-slow', 'stop'], faults: 14, messages: 300 },
   },
   {
     id: 'link-takes-any-number',
-    rule: 'the receiver takes each number once and in order',
-    file: 'delivery/link.ts',
-    find: 'if (seq === this.receivedSeq + 1) {',
-    replace: 'if (seq > this.receivedSeq) {',
+    rule: 'link: once and in order',
+    edits: [
+      {
+        file: 'delivery/link.ts',
+        find: 'if (seq === this.receivedSeq + 1) {',
+        replace: 'if (seq > this.receivedSeq) {',
+      },
+    ],
     options: { faultKinds: links, faults: 12, messages: 300 },
   },
   {
     id: 'link-takes-repetitions',
-    rule: 'the receiver drops what it has seen',
-    file: 'delivery/link.ts',
-    find: 'if (seq === this.receivedSeq + 1) {',
-    replace: 'if (seq <= this.receivedSeq + 1) {',
+    rule: 'link: once and in order',
+    edits: [
+      {
+        file: 'delivery/link.ts',
+        find: 'if (seq === this.receivedSeq + 1) {',
+        replace: 'if (seq <= this.receivedSeq + 1) {',
+      },
+    ],
     options: { faultKinds: links, faults: 12, messages: 300 },
   },
   {
     id: 'link-never-resends',
-    rule: 'the sender goes on from what the other side last saw',
-    file: 'delivery/link.ts',
-    find: '    this.#handedSeq = Math.max(receipt, this.receiptedSeq)\n    return RESEND',
-    replace: '    return 0',
+    rule: 'link: goes on after a reconnect',
+    edits: [
+      {
+        file: 'delivery/link.ts',
+        find: '    this.#handedSeq = Math.max(receipt, this.receiptedSeq)\n    return RESEND',
+        replace: '    return 0',
+      },
+    ],
     options: { faultKinds: links, faults: 12 },
   },
   {
     id: 'suspended-turns-answer',
-    rule: 'a turn that ends while suspended holds its acknowledgement until the resume',
-    file: 'delivery/tenure.ts',
-    find: 'if (this.isSuspended || this.isFenced) return false\n    if (this.#mayLeave()) return true',
-    replace: 'return true',
+    rule: 'stream: acknowledged at the end',
+    edits: [
+      {
+        file: 'delivery/tenure.ts',
+        find: 'if (this.isSuspended || this.isFenced) return false\n    if (this.#mayLeave()) return true',
+        replace: 'return true',
+      },
+    ],
     options: { faultKinds: ['pause', 'store-cut', 'store-down', 'isolate'], faults: 12, messages: 300 },
     seeds: 1_000,
   },
   {
-    id: 'sealed-tenure-accepts',
-    rule: 'sealed: nothing is accepted any more',
-    file: 'delivery/tenure.ts',
-    find: "return this.#state === 'active' || this.#state === 'suspended'",
-    replace: "return this.#state !== 'discarded'",
-    options: { faultKinds: moves, faults: 14, messages: 300 },
-  },
-  {
-    id: 'control-repeated',
-    rule: 'control messages are taken once',
-    file: 'delivery/control-channel.ts',
-    find: 'if (number <= this.#received) return false\n',
-    replace: '',
-    options: { faultKinds: [...links, ...moves, 'store-cut'], faults: 14 },
-    seeds: 1_000,
+    id: 'shipped-without-sealing',
+    rule: 'handoff: sealed',
+    edits: [
+      {
+        file: 'cluster/held-unit.ts',
+        find: `    await this.#table.seal()
+    // Discarded in between.
+    if (this.#state !== 'sealing') return
+    this.tenure.seal()
+    this.#state = 'sealed'`,
+        replace: "    this.#state = 'active'",
+      },
+    ],
+    options: { faultKinds: [...moves], faults: 14, messages: 300 },
+    seeds: 600,
   },
   {
     id: 'control-numbers-used-again',
-    rule: 'control messages are reliable within the life of both processes',
-    file: 'delivery/control-channel.ts',
-    find: '    this.#firstNumber += this.#queue.length\n',
-    replace: '',
-    options: { faultKinds: ['isolate', 'cut', 'store-cut', 'strike-handoff', 'migrate', 'pause'], faults: 16 },
-    seeds: 1_500,
+    rule: 'link: control once',
+    edits: [
+      {
+        file: 'delivery/control-channel.ts',
+        find: 'this.#firstNumber += this.#queue.length',
+        replace: '',
+      },
+      {
+        file: 'delivery/control-channel.ts',
+        find: 'this.#firstNumber = numbers.lastControlNumber + 1',
+        replace: 'this.#firstNumber = 1',
+      },
+    ],
+    why: 'a channel that is made anew begins above every number that the process has used: that is the second place of the same rule',
+    options: { nodes: 4, faultKinds: [] },
+    script: comesBackForgotten,
+    seeds: 400,
   },
   {
     id: 'time-of-an-earlier-turn',
-    rule: 'deadlines count from now',
-    file: 'delivery/delivery-core.ts',
-    find: '      this.runtime.endOfTurn(this.#forget)\n',
-    replace: '',
+    rule: 'bound: deadlines',
+    edits: [
+      {
+        file: 'delivery/delivery-core.ts',
+        find: '      this.runtime.endOfTurn(this.#forget)\n',
+        replace: '',
+      },
+    ],
     options: { faultKinds: ['reset'], faults: 2 },
+  },
+  {
+    id: 'sources-by-node-id',
+    rule: 'stream: sources by process',
+    edits: [
+      {
+        file: 'delivery/processes.ts',
+        find: 'let source = this.#sources.get(processId)',
+        replace: 'let source = processId === this.#core.processId ? this.#core.self : this.#sources.get(nodeId)',
+      },
+      {
+        file: 'delivery/processes.ts',
+        find: 'this.#sources.set(processId, source)',
+        replace: 'this.#sources.set(nodeId, source)',
+      },
+    ],
+    options: { faultKinds: ['crash', 'crash-before-flush', 'stop'], faults: 10 },
+  },
+  {
+    id: 'nothing-sent-again-to-another-process',
+    rule: 'link: another process is another link',
+    edits: [
+      {
+        file: 'delivery/out-stream.ts',
+        find: `this.peer = peer
+    this.rewind()`,
+        replace: 'this.peer = peer',
+      },
+    ],
+    options: { faultKinds: ['crash', 'crash-before-flush', 'migrate'], faults: 10 },
+  },
+  {
+    id: 'buffered-messages-dropped-on-moved',
+    rule: 'stream: only senders re-route',
+    edits: [
+      {
+        file: 'delivery/outbound.ts',
+        find: 'if (stream.epoch < epoch) this.#route(stream, { unit, owner, epoch })',
+        replace: `if (stream.epoch < epoch) {
+      for (let entry = stream.head; entry !== undefined; entry = stream.head) this.finish(entry)
+      this.#route(stream, { unit, owner, epoch })
+    }`,
+      },
+    ],
+    options: { faultKinds: ['migrate', 'store-slow', 'stop', 'drain'], faults: 14 },
+    seeds: 600,
+  },
+  {
+    id: 'moved-not-answered',
+    rule: 'stream: lower epoch answered',
+    edits: [
+      {
+        file: 'delivery/inbound.ts',
+        find: "if (verdict === 'moved') this.#answerMoved(stream, message, tenure, location)",
+        replace: "if (verdict === 'moved') message.lost('moved')",
+      },
+    ],
+    options: { nodes: 4, actors: 8, faultKinds: [] },
+    script: sendsByAnOldView,
+  },
+  {
+    id: 'duplicates-not-acknowledged',
+    rule: 'stream: ends answered again',
+    edits: [
+      {
+        file: 'delivery/inbound-message.ts',
+        find: `else this.#host.acknowledge(tenure, stream, id)
+      return true`,
+        replace: 'return true',
+      },
+    ],
+    options: { nodes: 4, actors: 6, faultKinds: [] },
+    script: comesAgainBehindItself,
+  },
+  {
+    id: 'not-executed-whatever-was-sent',
+    rule: 'stream: NotExecuted is certain',
+    edits: [
+      {
+        file: 'delivery/outbound.ts',
+        find: 'const isUnknown = entry.mayHaveArrived || entry.hasBegun || entry.isStashed',
+        replace: 'const isUnknown = entry.hasBegun || entry.isStashed',
+      },
+    ],
+    options: { faultKinds: [...links, ...owners], faults: 12, messages: 300 },
+  },
+  {
+    id: 'replies-not-kept',
+    rule: 'stream: kept replies',
+    edits: [
+      {
+        file: 'delivery/records.ts',
+        find: `if (id <= cell.source.floor) return
+    if (this.budget.used`,
+        replace: `if (outcome !== 4) return
+    if (this.budget.used`,
+      },
+    ],
+    options: { faultKinds: [...links, ...moves], faults: 14, messages: 300 },
+  },
+  {
+    id: 'returned-in-another-order',
+    rule: 'stream: the short way',
+    edits: [
+      {
+        file: 'delivery/local-delivery.ts',
+        find: 'returned.sort((a, b) => a.order - b.order)',
+        replace: 'returned.sort((a, b) => b.order - a.order)',
+      },
+    ],
+    options: { faultKinds: moves, faults: 14, messages: 300 },
+    seeds: 600,
+  },
+  {
+    id: 'breaker-stays-open',
+    rule: 'bound: breaker',
+    edits: [
+      {
+        file: 'delivery/circuit-breaker.ts',
+        find: "if (this.#state.name !== 'closed' || this.#state.failures > 0) this.#state = { name: 'closed', failures: 0 }",
+        replace: '',
+      },
+    ],
+    options: { faultKinds: ['reset', 'cut', 'isolate'], faults: 12 },
+    seeds: 600,
+  },
+  {
+    id: 'returned-messages-leave-without-the-lease',
+    rule: 'lease: checked at use',
+    edits: [
+      {
+        file: 'delivery/local-delivery.ts',
+        find: 'entry.from = message.from',
+        replace: '',
+      },
+    ],
+    options: { nodes: 3, actors: 5, faultKinds: ['store-down', 'store-cut', 'pause'], faults: 8, messages: 600 },
+    noticedBy: ['I2'],
   },
 ]

@@ -1,102 +1,86 @@
-// The mutation gate: plants each bug, runs its seeds, and fails if one survives. First of all the seeds must pass without any.
-//
-//   node --conditions=@cajun/source packages/simulation/mutations/gate.ts [--only ID,ID] [--jobs N]
+// The mutation gate: plants one bug and demands that a seed notices it, and that core passes the same seed without it. First the recorded seed is
+// tried; a change of core or of the simulation gives seeds another meaning, so one that has gone stale is looked for anew.
 
-import { spawn } from 'node:child_process'
-import { parseArgs } from 'node:util'
-import { mutations } from './catalogue.ts'
 import type { Mutation } from './mutation.ts'
+import { recordedSeeds } from './recorded-seeds.ts'
 import { Workshop } from './workshop.ts'
 
-interface Verdict {
-  readonly seed?: number
-  readonly invariant?: string
-  readonly what?: string
+export interface Finding {
+  readonly mutation: Mutation
+  /** Undefined: it survived. */
+  readonly seed: number | undefined
+  readonly invariant: string | undefined
+  readonly what: string | undefined
+  /** The recorded seed does it still. */
+  readonly isFresh: boolean
+  /** Seeds that fail without the bug: each is a bug of its own. */
+  readonly unsound: readonly string[]
+  readonly ran: number
+  readonly elapsedMs: number
+}
+
+export interface HuntOptions {
+  /** For one seed, of real time: whatever takes longer hangs. */
+  readonly seedTimeoutMs?: number
+  /** Of real time, for the hunt after a stale seed. */
+  readonly huntMs?: number
+  readonly from?: number
+  readonly seeds?: number
 }
 
 const DEFAULT_SEEDS = 300
-const HUNT_MS = 180_000
+const BATCH = 10
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, jobs: { type: 'string', default: '2' }, list: { type: 'boolean' } } })
+/** A bench with two copies of core: one in which bugs are planted, one that is sound. */
+export class Gate implements Disposable {
+  readonly #planted = new Workshop()
+  readonly #sound = new Workshop()
 
-function hunt(
-  workshop: Workshop,
-  { seeds = DEFAULT_SEEDS, options = {} }: Pick<Mutation, 'seeds' | 'options'>,
-  from = 1,
-): Promise<Verdict> {
-  return new Promise((resolve) => {
-    const child = spawn(
-      process.execPath,
-      [
-        '--conditions=@cajun/source',
-        '--disable-warning=ExperimentalWarning',
-        workshop.seedRunner,
-        JSON.stringify({ from, seeds, options }),
-      ],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
-    )
-    let output = ''
-    let errors = ''
-    child.stdout.on('data', (data: Buffer) => {
-      output += data.toString()
-    })
-    child.stderr.on('data', (data: Buffer) => {
-      errors += data.toString()
-    })
-    const timer = setTimeout(() => child.kill('SIGKILL'), HUNT_MS)
-    child.on('exit', (code, signal) => {
-      clearTimeout(timer)
-      const line = output.trim().split('\n').at(-1) ?? ''
-      if (signal !== null) resolve({ seed: 0, invariant: 'hang', what: `the process was killed after ${HUNT_MS} ms` })
-      else if (code !== 0 || line === '') resolve({ seed: 0, invariant: 'crash', what: errors.trim().split('\n').slice(0, 6).join(' | ') })
-      else resolve(JSON.parse(line) as Verdict)
-    })
-  })
-}
-
-async function work(queue: Mutation[], survivors: Mutation[], suspicious: Mutation[]): Promise<void> {
-  using workshop = new Workshop()
-  using sound = new Workshop()
-  for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
+  /** Rejects when the bug has no place in the source, or core does not run with it. */
+  async try(mutation: Mutation, options: HuntOptions = {}): Promise<Finding> {
+    const { seedTimeoutMs = 20_000, huntMs = 120_000, from = 1, seeds = mutation.seeds ?? DEFAULT_SEEDS } = options
     const startedMs = performance.now()
-    const uproot = workshop.plant(mutation)
-    let verdict = await hunt(workshop, mutation)
-    // A seed under which core fails without the bug says nothing about the bug.
-    while (
-      verdict.seed !== undefined &&
-      verdict.seed > 0 &&
-      (await hunt(sound, { ...mutation, seeds: verdict.seed }, verdict.seed)).seed !== undefined
-    ) {
-      console.log(
-        `${mutation.id.padEnd(44)}           seed ${verdict.seed} fails without it too: ${verdict.invariant} ${verdict.what?.slice(0, 200)}`,
-      )
-      verdict = await hunt(workshop, mutation, verdict.seed + 1)
+    const unsound: string[] = []
+    let ran = 0
+    const uproot = this.#planted.plant(mutation)
+    /** The first of these seeds that notices the bug, and nothing without it. */
+    const hunt = async (list: readonly number[]): Promise<Partial<Finding> | undefined> => {
+      for (let rest = list; rest.length > 0; ) {
+        const verdict = await this.#planted.run({ mutation: mutation.id, seeds: rest }, seedTimeoutMs * rest.length)
+        ran += verdict.ran
+        if (verdict.seed === undefined) return undefined
+        const without = await this.#sound.run({ mutation: mutation.id, seeds: [verdict.seed] }, seedTimeoutMs)
+        if (without.seed === undefined) return verdict
+        unsound.push(`seed ${verdict.seed} of '${mutation.id}' fails without the bug: ${without.invariant} ${without.what}`)
+        rest = rest.slice(rest.indexOf(verdict.seed) + 1)
+      }
+      return undefined
     }
-    uproot()
-    const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1)
-    if (verdict.seed === undefined) survivors.push(mutation)
-    // A mutant that can't even start was not found by its seeds.
-    if (verdict.invariant === 'crash') suspicious.push(mutation)
-    const how = verdict.seed === undefined ? 'SURVIVED' : `seed ${verdict.seed}: ${verdict.invariant} ${verdict.what?.slice(0, 160)}`
-    console.log(`${mutation.id.padEnd(44)} ${seconds.padStart(6)} s  ${how}`)
+    try {
+      const recorded = recordedSeeds[mutation.id]
+      let found = recorded === undefined ? undefined : await hunt([recorded])
+      const isFresh = found !== undefined
+      for (let seed = from; found === undefined && seed < from + seeds && performance.now() - startedMs < huntMs; seed += BATCH) {
+        found = await hunt(Array.from({ length: Math.min(BATCH, from + seeds - seed) }, (_, index) => seed + index))
+      }
+      const elapsedMs = performance.now() - startedMs
+      return { mutation, seed: found?.seed, invariant: found?.invariant, what: found?.what, isFresh, unsound, ran, elapsedMs }
+    } finally {
+      uproot()
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#planted[Symbol.dispose]()
+    this.#sound[Symbol.dispose]()
   }
 }
 
-const only = values.only?.split(',')
-const chosen = mutations.filter(({ id }) => only === undefined || only.includes(id))
-if (values.list) for (const { id, rule } of chosen) console.log(`${id.padEnd(44)} ${rule}`)
-else {
-  {
-    using workshop = new Workshop()
-    const sane = await hunt(workshop, { seeds: 100 })
-    if (sane.seed !== undefined) throw new Error(`without any mutation seed ${sane.seed} fails: ${sane.invariant} ${sane.what}`)
+export async function inParallel<T>(items: readonly T[], jobs: number, work: (gate: Gate, item: T) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  const worker = async (): Promise<void> => {
+    using gate = new Gate()
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(gate, item)
   }
-  const survivors: Mutation[] = []
-  const suspicious: Mutation[] = []
-  const queue = [...chosen]
-  await Promise.all(Array.from({ length: Number(values.jobs) }, () => work(queue, survivors, suspicious)))
-  console.log(`${chosen.length - survivors.length - suspicious.length} of ${chosen.length} planted bugs found`)
-  for (const { id, rule } of survivors) console.log(`  survived: ${id} (${rule})`)
-  for (const { id } of suspicious) console.log(`  does not run: ${id}`)
-  process.exitCode = survivors.length + suspicious.length > 0 ? 1 : 0
+  await Promise.all(Array.from({ length: jobs }, worker))
 }

@@ -59,6 +59,23 @@ export interface TurnRecord {
   readonly isStash?: boolean
   /** Of a message that had been put aside: its order was settled then. */
   readonly isUnstashed?: boolean
+  /** Undefined: it never ended, or not while its process lived. */
+  endedAtMs: number | undefined
+}
+
+/** Something that a turn caused has left its process: an acknowledgement, a reply, a message. */
+export interface DepartureRecord {
+  readonly what: 'acknowledgement' | 'reply' | 'message'
+  /** The message whose turn caused it. */
+  readonly message: number
+  /** The message that the turn sent. Withdrawn from its frame it still shows there: only one that was handled has left. */
+  readonly sent?: number | undefined
+  /** The process that it left. */
+  readonly process: string
+  /** When it was first handed to the transport. */
+  readonly atMs: number
+  /** Why it must not have left then. */
+  readonly problem: string | undefined
 }
 
 export interface LifeRecord {
@@ -100,6 +117,7 @@ export class History {
   readonly deadLetters: DeadLetterRecord[] = []
   readonly processEvents: ProcessEvent[] = []
   readonly findings: Finding[] = []
+  readonly departures: DepartureRecord[] = []
   /** Readable lines for the trace of a failing run: faults, leadership, appointments. */
   readonly notes: Array<{ readonly atMs: number; readonly where: string; readonly what: string }> = []
   readonly #orders = new Map<string, number>()
@@ -128,8 +146,19 @@ export class History {
     this.outcomes.set(message, { result, atMs: this.#now(), ...extra })
   }
 
-  turn(record: Omit<TurnRecord, 'atMs'>): void {
-    this.turns.push({ ...record, atMs: this.#now() })
+  turn(record: Omit<TurnRecord, 'atMs' | 'endedAtMs'>): TurnRecord {
+    const turn: TurnRecord = { ...record, atMs: this.#now(), endedAtMs: undefined }
+    this.turns.push(turn)
+    return turn
+  }
+
+  /** The handler has returned, or thrown. */
+  turnEnded(turn: TurnRecord): void {
+    turn.endedAtMs ??= this.#now()
+  }
+
+  departed(record: DepartureRecord): void {
+    this.departures.push(record)
   }
 
   born(actor: string, process: string): number {

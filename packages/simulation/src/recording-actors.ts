@@ -2,7 +2,7 @@
 // many turns it has seen, which is all that is needed to tell whether it was lost, doubled or set back.
 
 import { type ActorDefinition, type Context, defineActor } from '@cajun/core'
-import type { History, SendRecord } from './history.ts'
+import type { History, SendRecord, TurnRecord } from './history.ts'
 import type { Act, Action } from './workload.ts'
 
 export interface Order {
@@ -11,6 +11,8 @@ export interface Order {
   readonly size: number
   readonly relay?: Action['relay']
   readonly filler?: string
+  /** Of a message that a turn sent: found again in the frame with which it leaves. */
+  readonly mark?: string
 }
 
 export interface Answer {
@@ -31,7 +33,8 @@ export interface Recorder {
   readonly process: string
   born(actor: string): number
   /** Notes the turn with what is true of its owner at this moment. */
-  turn(actor: string, message: number, life: number, count: number, how: 'plain' | 'stash' | 'unstashed'): void
+  turn(actor: string, message: number, life: number, count: number, how: 'plain' | 'stash' | 'unstashed'): TurnRecord | undefined
+  turnEnded(turn: TurnRecord | undefined): void
   /** In this world's time, as the process's timers have it. */
   pause(ms: number): Promise<void>
   /** Of its process. */
@@ -44,6 +47,11 @@ export interface Recorder {
 
 export const TURN_TIMEOUT_MS = 700
 
+/** No part of another one, nor of a number. */
+export function markOf(message: number): string {
+  return `<sent:${message}>`
+}
+
 /** Handlers are shared by several definitions. */
 type Ctx = Context<RecordedState>
 
@@ -52,9 +60,10 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
   const { history } = recorder
   const addressOf = (ctx: Ctx): string => `${ctx.self.kind}/${ctx.self.id}`
 
+  let turn: TurnRecord | undefined
   const note = (ctx: Ctx, message: number, how: 'plain' | 'stash' | 'unstashed'): Answer => {
     ctx.state.count++
-    recorder.turn(addressOf(ctx), message, ctx.state.life, ctx.state.count, how)
+    turn = recorder.turn(addressOf(ctx), message, ctx.state.life, ctx.state.count, how)
     return { message, life: ctx.state.life, count: ctx.state.count }
   }
 
@@ -63,7 +72,7 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
     if (target === undefined || order.relay === undefined) return
     const { form, guarantee } = order.relay
     const send = recorder.sentInside(order, `${target.kind}/${target.id}`)
-    const payload: Order = { message: send.message, act: 'record', size: 0 }
+    const payload: Order = { message: send.message, act: 'record', size: 0, mark: markOf(send.message) }
     const ref = ctx.ref(target.kind, target.id)
     const options = { guarantee, timeoutMs: send.timeoutMs }
     if (form === 'tell') {
@@ -76,14 +85,18 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
   const noteTimeout = (ctx: Ctx): void => {
     const { life } = ctx.state
     const startedMs = recorder.now()
+    const own = turn
     ctx.signal.addEventListener('abort', () => {
-      if (recorder.now() - startedMs >= TURN_TIMEOUT_MS - 1) history.gaveUp(life, 'its turn ran out of time')
+      // Of the activation: it is aborted when that ends, too, long after this turn.
+      if (own?.endedAtMs !== undefined || recorder.now() - startedMs < TURN_TIMEOUT_MS - 1) return
+      history.gaveUp(life, 'its turn ran out of time')
+      recorder.turnEnded(own)
     })
   }
 
-  const perform = (ctx: Ctx, order: Order): Answer | Promise<Answer> | undefined => {
-    const { message, act } = order
-    if (act === 'stash') {
+  const act = (ctx: Ctx, order: Order): Answer | Promise<Answer> | undefined => {
+    const { message, act: what } = order
+    if (what === 'stash') {
       if (!ctx.state.aside.includes(message)) {
         ctx.state.aside.push(message)
         note(ctx, message, 'stash')
@@ -94,8 +107,8 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
       return note(ctx, message, 'unstashed')
     }
     const answer = note(ctx, message, 'plain')
-    if (act === 'hang' || act === 'slow' || act === 'relay') noteTimeout(ctx)
-    switch (act) {
+    if (what === 'hang' || what === 'slow' || what === 'relay') noteTimeout(ctx)
+    switch (what) {
       case 'slow':
         return recorder.pause(order.size).then(() => answer)
       case 'hang':
@@ -111,6 +124,19 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
       default:
         return answer
     }
+  }
+
+  /** As above, with the end of the turn noted: an acknowledgement may not come before. */
+  const perform = (ctx: Ctx, order: Order): Answer | Promise<Answer> | undefined => {
+    turn = undefined
+    let pending: Answer | Promise<Answer> | undefined
+    try {
+      pending = act(ctx, order)
+    } finally {
+      if (!(pending instanceof Promise)) recorder.turnEnded(turn)
+    }
+    const own = turn
+    return pending instanceof Promise ? pending.finally(() => recorder.turnEnded(own)) : pending
   }
 
   const spec = (kind: string) => ({

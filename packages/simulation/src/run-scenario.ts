@@ -4,7 +4,9 @@ import { ActorFailedError, CajunError, DeliveryUnknownError, NotExecutedError } 
 import { checkAll } from './checkers/check-all.ts'
 import type { Violation } from './checkers/violation.ts'
 import { FaultInjector } from './fault-injector.ts'
-import { History, type SendRecord } from './history.ts'
+import type { FaultKind } from './faults.ts'
+import { FrameTimes } from './frame-times.ts'
+import { History, type LifeRecord, type SendRecord, type TurnRecord } from './history.ts'
 import type { SimulatedProcess } from './host.ts'
 import { LivelockError, SimulationLoop } from './loop.ts'
 import { Marks } from './marks.ts'
@@ -51,6 +53,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
   }
 }
 
+/** They take an actor's host or a link from nobody for longer than a handoff takes. */
+const HARMLESS: readonly FaultKind[] = ['store-gap', 'migrate', 'elect']
 const MOST_PROBES = 4_000
 const PROBE = { form: 'ask', guarantee: 'exactly-once', act: 'record', abortAfterMs: undefined, size: 0, relay: undefined } as const
 
@@ -61,6 +65,9 @@ class Run {
   readonly #marks = new Marks()
   readonly #cluster: SimulatedCluster
   readonly #injector: FaultInjector
+  readonly #frames: FrameTimes
+  /** The last turn of each message on each process. */
+  readonly #lastTurns = new Map<string, TurnRecord>()
 
   constructor(scenario: Scenario, options: RunOptions) {
     this.scenario = scenario
@@ -69,7 +76,13 @@ class Run {
       recordingActors(this.#recorder(process)),
     )
     this.#cluster.verbose = options.verbose ?? false
-    if (options.frames) this.#cluster.network.observer = { onFrame: (from, to, frame, event) => this.#noteFrame(from, to, frame, event) }
+    this.#frames = new FrameTimes(this.#loop, this.history, (message, process, atMs) => this.#problemOfLeaving(message, process, atMs))
+    this.#cluster.network.observer = {
+      onFrame: (from, to, frame, event) => {
+        this.#frames.onFrame(from, to, frame, event)
+        if (options.frames) this.#noteFrame(from, to, frame, event)
+      },
+    }
     this.#injector = new FaultInjector(this.#cluster)
   }
 
@@ -98,7 +111,7 @@ class Run {
     for (const [message, { result }] of history.outcomes) this.#loop.mix(message ^ hashText(result))
     return {
       scenario,
-      violations: checkAll(history, { pausedMs: this.#cluster.pausedMs }),
+      violations: checkAll(history, { pausedMs: this.#cluster.pausedMs, settledMs: scenario.healMs + convergenceMs(scenario) }),
       marks: this.#marks,
       traceHash: this.#loop.traceHash,
       events: this.#loop.executed,
@@ -114,6 +127,12 @@ class Run {
     const link = `${header.getUint32(2, true)}>${header.getUint32(6, true)}`
     const what = `frame ${event} ${from.name}>${to.name}: ${flags} link ${link} seq ${header.getUint32(10, true)} receipt ${header.getUint32(16, true)} (${frame.length} bytes)`
     this.history.note(event === 'sent' ? from.name : to.name, what)
+  }
+
+  #problemOfLeaving(message: number, process: string, atMs: number): string | undefined {
+    const turn = this.#lastTurns.get(`${process}/${message}`)
+    if (turn === undefined || turn.atMs > atMs) return undefined
+    return this.#cluster.truth.mayHaveLeft(turn.actor, process, turn.epoch, turn.atMs, atMs)
   }
 
   // ── Workload ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,6 +175,7 @@ class Run {
     try {
       const reply = (await outcome) as Answer | undefined
       if (process.isCrashed) return
+      this.#frames.told(send.message, send.form === 'ask' ? 'reply' : 'acknowledgement')
       this.history.ended(send.message, 'ok', send.form === 'ask' && reply !== undefined ? { reply } : {})
     } catch (error) {
       if (process.isCrashed) return
@@ -183,9 +203,9 @@ class Run {
         return life
       },
       turn: (actor, message, life, count, how) => {
-        if (process.isCrashed) return
+        if (process.isCrashed) return undefined
         const { epoch, problem } = this.#cluster.truth.mayRun(actor, process)
-        history.turn({
+        const turn = history.turn({
           message,
           actor,
           process: process.name,
@@ -196,6 +216,11 @@ class Run {
           ...(how === 'stash' && { isStash: true }),
           ...(how === 'unstashed' && { isUnstashed: true }),
         })
+        this.#lastTurns.set(`${process.name}/${message}`, turn)
+        return turn
+      },
+      turnEnded: (turn) => {
+        if (turn !== undefined && !process.isCrashed) history.turnEnded(turn)
       },
       pause: (ms) => new Promise((resolve) => process.runtime.setTimer(resolve, ms)),
       now: () => process.runtime.monotonicMs(),
@@ -239,7 +264,9 @@ class Run {
   }
 
   #settled(): void {
-    if (this.scenario.faults.length === 0) this.#checkCalm()
+    const { faults } = this.scenario
+    if (faults.every(({ kind }) => HARMLESS.includes(kind))) this.#checkCalm()
+    else if (faults.length === 1 && faults[0]?.kind === 'store-down' && faults[0].lastsMs > this.scenario.ttlMs) this.#checkOutageAlone()
     for (const document of this.#cluster.truth.documents) {
       document.shards.forEach((entry, shard) => {
         const owner = entry.owner === null ? undefined : this.#cluster.truth.processName(entry.owner.processId)
@@ -249,12 +276,29 @@ class Run {
     }
   }
 
-  /** Without a fault every reliable message with time to spare is handled: an ending that is merely allowed would be a loss. */
+  /** Where only the store was away, every node is back within a TTL of its return, and nobody is declared dead before: no state is lost. */
+  #checkOutageAlone(): void {
+    const before = new Map<string, LifeRecord>()
+    for (const life of this.history.lives.values()) {
+      const former = before.get(life.actor)
+      before.set(life.actor, life)
+      if (former === undefined || former.end !== undefined) continue
+      this.history.found(
+        'I13',
+        `only the store was away, and ${life.actor} began life ${life.life} on ${life.process} after life ${former.life} (of ${former.process})`,
+      )
+    }
+  }
+
+  /** Without a fault that costs more than a moment, every reliable message with time to spare is handled: an ending that is merely allowed would be a loss. */
   #checkCalm(): void {
     for (const send of this.history.sends) {
       const outcome = this.history.outcomes.get(send.message)
-      if (send.guarantee === 'at-most-once' || send.timeoutMs < 3_000 || outcome?.detail?.includes('deadline') !== true) continue
-      this.history.found('I3', `without any fault, message ${send.message} to ${send.actor} ended as ${outcome.result}: ${outcome.detail}`)
+      if (send.guarantee === 'at-most-once' || send.timeoutMs < 1_000 || outcome?.detail?.includes('deadline') !== true) continue
+      this.history.found(
+        'I3',
+        `without any fault that could cost it, message ${send.message} to ${send.actor} ended as ${outcome.result}: ${outcome.detail}`,
+      )
     }
   }
 }

@@ -17,6 +17,8 @@ export interface Scenario {
   readonly store: StoreProfile
   readonly linkRetentionMs: number
   readonly sourceRetentionMs: number
+  /** What a receiver lets each of its peers have under way. */
+  readonly creditBytes: number
   /** Faults and workload begin. */
   readonly beginMs: number
   /** Everything is healed. */
@@ -75,6 +77,7 @@ export function planScenario(seed: number, options: ScenarioOptions = {}): Scena
     },
     linkRetentionMs: Math.round(ttlMs * topology.pick([0.7, 2, 20])),
     sourceRetentionMs: Math.round(ttlMs * topology.pick([3, 20, 3_600])),
+    creditBytes: topology.pick([8 << 10, 64 << 10, 1 << 20]),
     beginMs,
     healMs,
     faults: planFaults(streamOf(seed, 'faults'), {

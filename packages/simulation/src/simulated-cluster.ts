@@ -129,7 +129,7 @@ export class SimulatedCluster {
   }
 
   async #run(node: SimulatedNode, process: SimulatedProcess): Promise<void> {
-    const { ttlMs, shardCount, linkRetentionMs, sourceRetentionMs } = this.scenario
+    const { ttlMs, shardCount, linkRetentionMs, sourceRetentionMs, creditBytes } = this.scenario
     const { note } = this.history
     const log = (message: string, fields?: object): void => {
       if (this.verbose) note.call(this.history, process.name, `${message} ${fields === undefined ? '' : safeJson(fields)}`)
@@ -152,7 +152,7 @@ export class SimulatedCluster {
         strict: true,
         handoff: { timeoutMs: Math.max(1_000, 2 * ttlMs), chunkBytes: 1_024 },
         placement: { maxMovingShare: 0.5 },
-        delivery: { linkRetentionMs, sourceRetentionMs, maxPayloadBytes: 64 << 10 },
+        delivery: { linkRetentionMs, sourceRetentionMs, creditBytes, maxPayloadBytes: 8 << 10 },
         logger: { debug: log, info: log, warn: log, error: log },
       })
       if (process.isCrashed) return

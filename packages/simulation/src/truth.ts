@@ -12,6 +12,7 @@ const REBIRTH_NOTICED_MS = 5_000
 
 interface Ownership {
   readonly atMs: number
+  readonly epoch: number
   readonly processId: string | undefined
   readonly targetId: string | undefined
 }
@@ -88,6 +89,29 @@ export class Truth {
     // Any session of the process: which of them counts is the epoch's business.
     const kept = (this.#sessions.get(entry.owner.processId) ?? []).some((session) => this.#store.keepsSession(session))
     return { epoch: era + entry.epoch, problem: kept ? undefined : 'its lease is over' }
+  }
+
+  /**
+   * Why nothing that a turn of that actor caused under `epoch` may have left that process at `atMs`: another was appointed by then, and the lease
+   * under which the turn ran was over.
+   */
+  mayHaveLeft(actor: string, process: string, epoch: number, turnMs: number, atMs: number): string | undefined {
+    const [kind = '', id = ''] = split(actor)
+    const document = this.#documents.get(kind)
+    if (document === undefined) return undefined
+    for (const unit of [`${kind}/${shardOf(id, document.shardCount)}`, `${kind}/${id}`]) {
+      // Whoever owns it by then answers from the records that came along.
+      const next = this.#owners.get(unit)?.findLast((each) => each.atMs <= atMs)
+      if (next === undefined || next.epoch <= epoch || next.processId === undefined) continue
+      if (this.processName(next.processId) === process) continue
+      for (const [processId, name] of this.#names) {
+        if (name !== process) continue
+        const lostMs = this.#losses.get(processId)?.find((ms) => ms >= turnMs && ms <= atMs)
+        if (lostMs === undefined) continue
+        return `${this.processName(next.processId)} was appointed under epoch ${next.epoch} at ${next.atMs.toFixed(1)}, and the lease of ${process} ended at ${lostMs.toFixed(1)}`
+      }
+    }
+    return undefined
   }
 
   /** What can have cost an actor its state since its last turn: a process that owned it, or was to, lost its memory or its lease. */
@@ -204,7 +228,12 @@ export class Truth {
       this.#history.found('I1', `the epoch of ${unit} went from ${before.epoch} to ${entry.epoch}`)
     const owners = this.#owners.get(unit) ?? []
     this.#owners.set(unit, owners)
-    owners.push({ atMs: this.#store.loop.nowMs, processId: entry.owner?.processId, targetId: entry.move?.target.processId })
+    owners.push({
+      atMs: this.#store.loop.nowMs,
+      epoch: this.#era * EPOCHS_PER_ERA + entry.epoch,
+      processId: entry.owner?.processId,
+      targetId: entry.move?.target.processId,
+    })
     const owner = entry.owner === null ? 'nobody' : this.processName(entry.owner.processId)
     const to = entry.move === undefined ? '' : `, moving to ${this.processName(entry.move.target.processId)}`
     this.#history.note('store', `${unit} epoch ${entry.epoch}: ${owner}${to}`)

@@ -24,12 +24,12 @@ function send(history: History, more: Partial<SendRecord> = {}): number {
   }).message
 }
 
-function turn(history: History, message: number, more: Partial<TurnRecord> = {}): void {
-  history.turn({ message, actor: 'k/x', process: 'b.1', life: 1, count: 1, epoch: 1, problem: undefined, ...more })
+function turn(history: History, message: number, more: Partial<TurnRecord> = {}): TurnRecord {
+  return history.turn({ message, actor: 'k/x', process: 'b.1', life: 1, count: 1, epoch: 1, problem: undefined, ...more })
 }
 
-function found(history: History): string[] {
-  return checkAll(history, { pausedMs: new Map() }).map(({ invariant, what }) => `${invariant} ${what}`)
+function found(history: History, settledMs = Number.POSITIVE_INFINITY): string[] {
+  return checkAll(history, { pausedMs: new Map(), settledMs }).map(({ invariant, what }) => `${invariant} ${what}`)
 }
 
 describe('the checkers', () => {
@@ -198,5 +198,69 @@ describe('the checkers', () => {
       history.ended(message, 'ok')
     })
     expect(found(history)).toEqual([expect.stringMatching(/^I13 .*went on with life 1/)])
+  })
+
+  test('I2: a reply that left after another was appointed and the lease was over', () => {
+    const history = open()
+    const message = send(history, { form: 'ask' })
+    history.turnEnded(turn(history, message))
+    history.departed({ what: 'reply', message, process: 'b.1', atMs: 5, problem: 'c.1 was appointed' })
+    history.ended(message, 'ok')
+    expect(found(history)).toEqual([expect.stringMatching(/^I2 the reply of message 0 .* left b\.1: c\.1 was appointed/)])
+  })
+
+  test('I2: a message of a turn that left too late counts when it was handled, and not when it was withdrawn', () => {
+    const history = open()
+    const cause = send(history)
+    history.turnEnded(turn(history, cause))
+    history.ended(cause, 'ok')
+    const sent = send(history, { source: 'b.1', actor: 'k/y', insideOf: cause, form: 'tell' })
+    history.departed({ what: 'message', message: cause, sent, process: 'b.1', atMs: 9, problem: 'c.1 was appointed' })
+    expect(found(history)).toEqual([])
+    turn(history, sent, { actor: 'k/y', process: 'd.1', life: 2 })
+    expect(found(history)).toEqual([expect.stringMatching(/^I2 the message of message 0/)])
+  })
+
+  test('I3: an acknowledgement that left before its turn had ended', () => {
+    const history = open()
+    const message = send(history)
+    const running = turn(history, message)
+    history.departed({ what: 'acknowledgement', message, process: 'b.1', atMs: nowMs, problem: undefined })
+    history.turnEnded(running)
+    history.ended(message, 'ok')
+    expect(found(history)).toEqual([expect.stringMatching(/^I3 the acknowledgement .* before its turn had ended/)])
+  })
+
+  test('I4: an answer that is lost although the state that handled it lives', () => {
+    const history = open()
+    history.born('k/x', 'b.1')
+    const message = send(history, { form: 'ask' })
+    turn(history, message)
+    history.ended(message, 'unknown', { detail: 'DeliveryUnknownError: outcome of order to k/x is unknown: stopped (message b:1)' })
+    expect(found(history)).toEqual([expect.stringMatching(/^I4 .* ended as unknown, although the state that handled it lives/)])
+    history.gaveUp(1, 'passivated')
+    expect(found(history)).toEqual([])
+  })
+
+  test('I9: a message that is still not handled long after everything was healed', () => {
+    const history = open()
+    const message = send(history, { timeoutMs: 9_000 })
+    history.ended(message, 'unknown', { detail: 'deadline' })
+    expect(found(history, 3_000)).toEqual([expect.stringMatching(/^I9 .* did not move on after everything was healed/)])
+    expect(found(history, 8_000)).toEqual([])
+  })
+
+  test('I13: a message that was put aside and never taken up, although the state lives', () => {
+    const history = open()
+    history.born('k/x', 'b.1')
+    const [aside, later] = [send(history), send(history)]
+    turn(history, aside, { isStash: true })
+    history.ended(aside, 'ok')
+    nowMs += 5_000
+    turn(history, later, { count: 2 })
+    history.ended(later, 'ok')
+    expect(found(history).filter((line) => line.startsWith('I13'))).toEqual([expect.stringMatching(/^I13 message 0 was put aside/)])
+    turn(history, aside, { count: 3, isUnstashed: true })
+    expect(found(history).filter((line) => line.startsWith('I13'))).toEqual([])
   })
 })

@@ -1,6 +1,7 @@
 // All checkers over one history. Each looks at every record once.
 
 import type { History } from '../history.ts'
+import { checkDepartures } from './departures.ts'
 import { checkEffects } from './effects.ts'
 import { checkEndings, type EndingsOptions } from './endings.ts'
 import { checkLives } from './lives.ts'
@@ -12,6 +13,7 @@ export function checkAll(history: History, options: EndingsOptions): Violation[]
   return [
     ...history.findings,
     ...checkOwnership(history),
+    ...checkDepartures(history),
     ...checkEffects(history),
     ...checkOrder(history),
     ...checkLives(history),

@@ -8,6 +8,8 @@ export function checkEffects(history: History): Violation[] {
   const violations: Violation[] = []
   const effects = effectsByMessage(history)
   // To put a message aside is to handle it, by keeping it as state: it may be lost with that state.
+  const newest = new Map<string, number>()
+  for (const { actor, life } of history.lives.values()) newest.set(actor, life)
   const stashed = new Set(history.turns.filter((turn) => turn.isStash).map((turn) => turn.message))
   for (const send of history.sends) {
     const turns = effects.get(send.message) ?? []
@@ -20,6 +22,13 @@ export function checkEffects(history: History): Violation[] {
       if (outcome?.result === 'ok' && !(stashed.has(send.message) && send.form !== 'ask') && (reliable || send.form === 'ask'))
         report('I3', 'was acknowledged and never handled', outcome.atMs)
       continue
+    }
+    const handling = turns.at(-1)
+    if (outcome?.result === 'unknown' && reliable && outcome.detail?.includes(': stopped') === true && handling !== undefined) {
+      const { life } = handling
+      // Told so by the actor itself, whose state is the one that handled it.
+      if (history.lives.get(life)?.end === undefined && newest.get(send.actor) === life)
+        report('I4', `ended as unknown, although the state that handled it lives (${places(turns)})`, outcome.atMs)
     }
     if (outcome?.result === 'not-executed') report('I4', `ended as not executed, and was handled (${places(turns)})`, outcome.atMs)
     if (send.guarantee === 'at-most-once' && turns.length > 1)

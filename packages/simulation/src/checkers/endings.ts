@@ -10,9 +10,14 @@ const LATE_MS = 600
 export interface EndingsOptions {
   /** How long each process was paused in all. */
   readonly pausedMs: ReadonlyMap<string, number>
+  /** When everything has to work again. */
+  readonly settledMs: number
 }
 
-export function checkEndings(history: History, { pausedMs }: EndingsOptions): Violation[] {
+/** What is left of a mailbox by then may take that long: turns that run out of time among it. */
+const BACKLOG_MS = 1_500
+
+export function checkEndings(history: History, { pausedMs, settledMs }: EndingsOptions): Violation[] {
   const violations: Violation[] = []
   const crashed = crashedProcesses(history)
   const effects = effectsByMessage(history)
@@ -26,6 +31,16 @@ export function checkEndings(history: History, { pausedMs }: EndingsOptions): Vi
       const how = outcome === undefined ? 'has not ended' : `ended as ${outcome.result}: ${outcome.detail ?? ''}`
       violations.push({ invariant: 'I9', what: `after everything was healed, ${describeSend(send)} ${how}`, atMs: send.atMs })
     } else if (send.form !== 'tell') {
+      const deadlineMs = send.atMs + send.timeoutMs
+      if (
+        send.guarantee !== 'at-most-once' &&
+        send.atMs < settledMs &&
+        deadlineMs > settledMs + BACKLOG_MS &&
+        outcome?.detail?.includes('deadline') === true
+      ) {
+        const what = `${describeSend(send)} did not move on after everything was healed: it ended as ${outcome.result}: ${outcome.detail}`
+        violations.push({ invariant: 'I9', what, atMs: outcome.atMs })
+      }
       if (outcome === undefined) violations.push({ invariant: 'I7', what: `${describeSend(send)} never ended`, atMs: send.atMs })
       else if (outcome.atMs > dueMs) {
         const what = `${describeSend(send)} ended ${(outcome.atMs - send.atMs).toFixed(0)} ms after it was sent, with a deadline of ${send.timeoutMs} ms`

@@ -35,5 +35,23 @@ export function checkLives(history: History): Violation[] {
     const what = `${record.actor} began life ${record.life} on ${record.process}, although nothing had ended life ${before.life} (of ${before.process})`
     violations.push({ invariant: 'I13', what, atMs: record.atMs })
   }
+  return [...violations, ...forgottenStashes(history, byActor)]
+}
+
+/** Timers that take it up are set for less, and turns before it may run out of time. */
+const TAKEN_UP_MS = 4_000
+
+/** What was put aside is kept with the state, and the timer that takes it up again, too. */
+function forgottenStashes(history: History, newest: ReadonlyMap<string, number>): Violation[] {
+  const violations: Violation[] = []
+  const takenUp = new Set<string>()
+  for (const turn of history.turns) if (turn.isUnstashed) takenUp.add(`${turn.life}/${turn.message}`)
+  const lastMs = history.turns.at(-1)?.atMs ?? 0
+  for (const turn of history.turns) {
+    const isNewest = newest.get(turn.actor) === turn.life && history.lives.get(turn.life)?.end === undefined
+    if (!turn.isStash || !isNewest || takenUp.has(`${turn.life}/${turn.message}`) || turn.atMs + TAKEN_UP_MS > lastMs) continue
+    const what = `message ${turn.message} was put aside by ${turn.actor} (life ${turn.life}) on ${turn.process} and never taken up, although that state lives`
+    violations.push({ invariant: 'I13', what, atMs: turn.atMs })
+  }
   return violations
 }
