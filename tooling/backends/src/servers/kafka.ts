@@ -16,7 +16,7 @@ const API_VERSIONS = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0x
 /** Formats the storage at the first start; then becomes the broker, so that signals reach it. `$@` is java with its options. */
 const SCRIPT = [
   'if [ ! -e "$STORAGE/meta.properties" ]; then',
-  '  "$@" kafka.tools.StorageTool format --cluster-id "$CLUSTER" --config server.properties || exit',
+  '  "$@" kafka.tools.StorageTool format "--cluster-id=$CLUSTER" --config server.properties || exit',
   'fi',
   'exec "$@" kafka.Kafka server.properties',
 ].join('\n')
@@ -89,6 +89,9 @@ function serverProperties({ port, peerPort, dataDir, tls, credentials }: Launch,
     'transaction.state.log.replication.factor=1',
     'transaction.state.log.min.isr=1',
     'group.initial.rebalance.delay.ms=0',
+    // What has expired goes soon, so that tests can see it: it is looked for every 5 minutes by default, and not at all in the first half minute.
+    'log.retention.check.interval.ms=1000',
+    'log.initial.task.delay.ms=1000',
     // After a crash the broker is let in again once its former life counts as dead: 9 s by default.
     'broker.session.timeout.ms=1000',
     'broker.heartbeat.interval.ms=250',
