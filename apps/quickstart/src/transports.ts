@@ -2,7 +2,7 @@
 // is loaded only when it is asked for.
 
 import type { MessagingSystem } from '@cajun/core'
-import type { RunningServer, ServerAddress } from './servers.ts'
+import { type RunningServer, type ServerAddress, startServer } from './servers.ts'
 
 /** Where a process listens, and where its peers are told to connect to (a proxy). */
 export interface Via {
@@ -38,6 +38,13 @@ const kinds = {
     async open(_broker, via) {
       const { WebSocketMessagingSystem } = await import('@cajun/messaging-websocket')
       return new WebSocketMessagingSystem(via ?? { port: 0 })
+    },
+  },
+  kafka: {
+    broker: () => startServer('kafka', 'Kafka'),
+    async open({ url }: ServerAddress) {
+      const { KafkaMessagingSystem } = await import('@cajun/messaging-kafka')
+      return new KafkaMessagingSystem({ brokers: [url] })
     },
   },
 } satisfies Record<string, TransportKind>

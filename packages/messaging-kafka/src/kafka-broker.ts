@@ -172,7 +172,7 @@ export class KafkaBroker implements Broker {
       this.#connectLater()
       return
     }
-    this.#events?.onUp()
+    if (this.isUp) this.#events?.onUp()
   }
 
   /** The own sign of life, and a look for those that have stopped giving theirs. */

@@ -3,6 +3,7 @@
 import type { Backend } from '@cajun/backends'
 import type { MessagingContractOptions, MessagingHarness } from '@cajun/contract-tests'
 import { FaultProxy } from '@cajun/fault-proxy'
+import kafkajs from 'kafkajs'
 import { type KafkaMessagingOptions, KafkaMessagingSystem } from '../../src/index.ts'
 
 export const kafkaMessaging = {
@@ -47,6 +48,14 @@ export async function kafkaMessagingHarness(backend: Backend, options: Partial<K
     drop(a, b) {
       proxy(a).drop()
       proxy(b).drop()
+    },
+    ...(backend.controllable && { broker: backend }),
+    async intrude(address, bytes) {
+      const kafka = new kafkajs.Kafka({ brokers: [backend.url], logLevel: kafkajs.logLevel.NOTHING })
+      const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
+      await producer.connect()
+      await producer.send({ topic: address.slice(0, address.lastIndexOf('#')), messages: [{ value: Buffer.from(bytes) }] })
+      await producer.disconnect()
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([...unused, ...proxies.values()].map((made) => made.close()))
