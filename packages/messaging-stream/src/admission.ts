@@ -1,6 +1,7 @@
 // Who is let in when a handshake knows who asks, and which of two connections between the same processes remains. Pure.
 //
 // - A process that was put out (by `disconnect`, or because another took its node's place) stays out until `connect` names it again.
+// - A process that the store does not name stays out: an old incarnation, or one that was never registered.
 // - The process that `connect` named last is preferred: while it is up, no other of its node takes its place. Process ids have no order,
 //   so which of two is the younger is known to the store alone, and it speaks through `connect`.
 // - Simultaneous dials: the dial of the process with the smaller id remains. A side that has sent its hello and is the smaller refuses
@@ -17,6 +18,8 @@ export interface Situation {
   readonly remote: PeerId
   readonly remoteSerial: number
   readonly refused: boolean
+  /** The store names it as the present process of its node, or nobody can say. */
+  readonly isCurrent: boolean
   /** Whom `connect` named last for the node. */
   readonly wantedProcessId: string | undefined
   /** The connection that is up with the node. */
@@ -29,6 +32,7 @@ export interface Situation {
 export function refusalReason(situation: Situation): Reason | undefined {
   const { local, remote, current } = situation
   if (situation.refused) return 'disconnected'
+  if (!situation.isCurrent) return 'unknown'
   if (current?.processId === remote.processId) return situation.remoteSerial > current.remoteSerial ? undefined : 'stale'
   if (current !== undefined && current.processId === situation.wantedProcessId) return 'preferred'
   if (situation.helloSent && precedes(local, remote)) return 'tie'

@@ -1,7 +1,11 @@
 // The seam below a connection: bytes in order, both ways, whatever carries them (a TCP socket, TLS, a WebSocket). A channel knows nothing of
 // messages, and where one chunk ends and the next begins means nothing.
 
+import type { ChannelSecurity } from './channel-security.ts'
+
 export interface ByteChannel {
+  /** What TLS says, from the moment the channel is open. Undefined: it is plain. */
+  readonly security?: ChannelSecurity | undefined
   /** Called once, before anything happens. */
   attach(listener: ChannelListener): void
   /**

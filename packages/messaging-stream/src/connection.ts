@@ -5,7 +5,7 @@ import { type PeerId, ProtocolError, type Runtime, type Timer, TransportError } 
 import type { ByteChannel, ChannelListener } from './byte-channel.ts'
 import type { ResolvedConnectionOptions } from './connection-options.ts'
 import type { Entrant } from './doorway.ts'
-import { acceptorLimits, dialerLimits, Handshake, type HandshakeIdentity, type Remote } from './handshake.ts'
+import { Handshake, type HandshakeIdentity, type HandshakeStep, type Remote } from './handshake.ts'
 import { decodeFarewell, encodeBye, type Farewell, type Reason } from './handshake-message.ts'
 import { MessageDecoder } from './message-decoder.ts'
 import { OutgoingBuffer } from './outgoing-buffer.ts'
@@ -14,8 +14,10 @@ import { type BodyLimits, BYE, bodyLimits, DATA, PING, PONG } from './wire-forma
 /** Handed to the channel before the turn is over: what the kernel takes now need not wait for the producer to finish. */
 const EARLY_FLUSH_BYTES = 256 * 1_024
 
+const NOTHING_YET: BodyLimits = bodyLimits([])
+
 export interface ConnectionOwner {
-  /** An acceptor knows who asks; the owner calls `admit` or `refuse` before it returns. */
+  /** An acceptor knows who asks; the owner calls `admit` or `refuse`, if it is still waiting then. */
   onIdentified(connection: Connection, remote: Remote): void
   /** A dialer was let in. */
   onOpen(connection: Connection, remote: Remote): void
@@ -50,7 +52,8 @@ export class Connection implements ChannelListener {
   readonly #runtime: Runtime
   readonly #channel: ByteChannel
   readonly #decoder: MessageDecoder
-  readonly #handshake: Handshake
+  /** Dialer: from the moment the channel is open. */
+  #handshake: Handshake | undefined
   readonly #outgoing = new OutgoingBuffer()
   /** Dialer: whom it wants at the other end. */
   readonly expected: PeerId | undefined
@@ -77,8 +80,8 @@ export class Connection implements ChannelListener {
     this.#channel = channel
     this.expected = expected
     this.#entrant = entrant
-    this.#handshake = new Handshake(context.identity)
-    this.#decoder = new MessageDecoder(expected === undefined ? acceptorLimits : dialerLimits, (type, body) => this.#message(type, body))
+    if (expected === undefined) this.#handshake = new Handshake(context.identity, channel.security)
+    this.#decoder = new MessageDecoder(this.#handshake?.limits ?? NOTHING_YET, (type, body) => this.#message(type, body))
     this.heardAtMs = this.#runtime.monotonicMs()
     // In the doorway it has a deadline already, which began earlier.
     if (expected !== undefined) this.#deadline = this.#runtime.setTimer(() => this.#handshakeLate(), context.options.connectTimeoutMs)
@@ -93,19 +96,25 @@ export class Connection implements ChannelListener {
     return new Connection(context, channel, { nodeId: expected.nodeId, processId: expected.processId }, undefined)
   }
 
+  /** Acceptor: `admit` or `refuse` is awaited, and the other side is still there. */
+  get isWaiting(): boolean {
+    return this.#life === 'live' && this.#handshake?.state === 'identified'
+  }
+
   get bufferedBytes(): number {
     return this.#unwrittenBytes + this.#outgoing.bytes
   }
 
   /** Acceptor, answering `onIdentified`: the connection is open. */
   admit(remote: Remote): void {
+    if (this.#handshake === undefined) return
     this.#write(this.#handshake.admit())
     this.#opened(remote)
   }
 
   /** Acceptor, answering `onIdentified`. */
   refuse(reason: Reason, text: string): void {
-    this.#write(this.#handshake.refuse(reason, text))
+    if (this.#handshake !== undefined) this.#write(this.#handshake.refuse(reason, text))
     this.#end()
   }
 
@@ -157,8 +166,17 @@ export class Connection implements ChannelListener {
 
   onOpen(): void {
     if (this.#life !== 'live' || this.expected === undefined) return
+    const handshake = new Handshake(this.#context.identity, this.#channel.security)
+    this.#handshake = handshake
+    try {
+      this.#write(handshake.begin(this.expected))
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.#malformed(error)
+      return
+    }
+    this.#decoder.limits = handshake.limits
     this.helloSent = true
-    this.#write(this.#handshake.begin(this.expected))
   }
 
   onData(chunk: Uint8Array): void {
@@ -210,8 +228,18 @@ export class Connection implements ChannelListener {
   }
 
   #handshakeMessage(type: number, body: Uint8Array): void {
-    const step = this.#handshake.receive(type, body)
+    const handshake = this.#handshake
+    if (handshake === undefined) return
+    const step = handshake.receive(type, body)
+    this.#decoder.limits = handshake.limits
+    this.#take(step)
+  }
+
+  #take(step: HandshakeStep): void {
     switch (step.kind) {
+      case 'reply':
+        this.#write(step.message)
+        return
       case 'identified':
         this.#context.owner.onIdentified(this, step.remote)
         return

@@ -1,7 +1,8 @@
 // Hello, welcome, reject and bye as bytes and as objects. Pure; every length is checked before it is believed.
 
 import { type LocalIdentity, type PeerId, ProtocolError } from '@cajun/core/adapter'
-import { BYE, encodeMessage, HELLO, HIGHEST_VERSION, LOWEST_VERSION, MAGIC, MAX_NAME_BYTES, REJECT, WELCOME } from './wire-format.ts'
+import { NONCE_BYTES, PROOF_BYTES } from './authenticator.ts'
+import { BYE, CHALLENGE, encodeMessage, HELLO, HIGHEST_VERSION, MAGIC, MAX_NAME_BYTES, PROOF, REJECT, WELCOME } from './wire-format.ts'
 
 export interface Hello {
   readonly lowestVersion: number
@@ -10,6 +11,7 @@ export interface Hello {
   readonly maxFrameBytes: number
   readonly from: LocalIdentity
   readonly expected: PeerId
+  readonly nonce: Uint8Array
 }
 
 export interface Welcome {
@@ -17,6 +19,18 @@ export interface Welcome {
   readonly serial: number
   readonly maxFrameBytes: number
   readonly from: PeerId
+  /** Empty: without a shared secret. */
+  readonly proof: Uint8Array
+}
+
+export interface Challenge {
+  readonly version: number
+  readonly nonce: Uint8Array
+}
+
+export interface Proof {
+  readonly keyId: string
+  readonly proof: Uint8Array
 }
 
 /** Why a connection was refused or closed, as a number on the wire. Gotcha: numbers are never reused. */
@@ -33,6 +47,9 @@ export const REASONS = {
   protocol: 10,
   stopped: 11,
   replaced: 12,
+  unknown: 13,
+  certificate: 14,
+  secret: 15,
 } as const
 
 export type Reason = keyof typeof REASONS
@@ -59,6 +76,7 @@ export function encodeHello(hello: Hello): Uint8Array {
   writer.name(hello.from.processId)
   writer.name(hello.expected.nodeId)
   writer.name(hello.expected.processId)
+  writer.raw(hello.nonce)
   return encodeMessage(HELLO, writer.bytes())
 }
 
@@ -75,14 +93,48 @@ export function decodeHello(body: Uint8Array): Hello {
   const maxFrameBytes = reader.u32()
   const from = { clusterId: reader.name(), nodeId: reader.name(), processId: reader.name() }
   const expected = { nodeId: reader.name(), processId: reader.name() }
+  const nonce = reader.raw(NONCE_BYTES)
   if (highestVersion <= HIGHEST_VERSION) reader.end()
-  return { lowestVersion, highestVersion, serial, maxFrameBytes, from, expected }
+  return { lowestVersion, highestVersion, serial, maxFrameBytes, from, expected, nonce }
+}
+
+export interface VersionRange {
+  readonly lowest: number
+  readonly highest: number
 }
 
 /** The highest version that both speak; undefined: none. */
-export function commonVersion(lowest: number, highest: number): number | undefined {
-  const version = Math.min(highest, HIGHEST_VERSION)
-  return version >= Math.max(lowest, LOWEST_VERSION) ? version : undefined
+export function commonVersion(ours: VersionRange, theirs: VersionRange): number | undefined {
+  const version = Math.min(theirs.highest, ours.highest)
+  return version >= Math.max(theirs.lowest, ours.lowest) ? version : undefined
+}
+
+export function encodeChallenge(challenge: Challenge): Uint8Array {
+  const writer = new Writer()
+  writer.u8(challenge.version)
+  writer.raw(challenge.nonce)
+  return encodeMessage(CHALLENGE, writer.bytes())
+}
+
+export function decodeChallenge(body: Uint8Array): Challenge {
+  const reader = new Reader('challenge', body)
+  const challenge = { version: reader.u8(), nonce: reader.raw(NONCE_BYTES) }
+  reader.end()
+  return challenge
+}
+
+export function encodeProof(proof: Proof): Uint8Array {
+  const writer = new Writer()
+  writer.name(proof.keyId)
+  writer.raw(proof.proof)
+  return encodeMessage(PROOF, writer.bytes())
+}
+
+export function decodeProof(body: Uint8Array): Proof {
+  const reader = new Reader('proof', body)
+  const proof = { keyId: reader.name(), proof: reader.raw(PROOF_BYTES) }
+  reader.end()
+  return proof
 }
 
 export function encodeWelcome(welcome: Welcome): Uint8Array {
@@ -92,6 +144,8 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
   writer.u32(welcome.maxFrameBytes)
   writer.name(welcome.from.nodeId)
   writer.name(welcome.from.processId)
+  writer.u8(welcome.proof.byteLength)
+  writer.raw(welcome.proof)
   return encodeMessage(WELCOME, writer.bytes())
 }
 
@@ -102,6 +156,7 @@ export function decodeWelcome(body: Uint8Array): Welcome {
     serial: reader.u32(),
     maxFrameBytes: reader.u32(),
     from: { nodeId: reader.name(), processId: reader.name() },
+    proof: reader.proof(),
   }
   reader.end()
   return welcome
@@ -153,6 +208,10 @@ class Writer {
     this.#bytes.push(...bytes)
   }
 
+  raw(bytes: Uint8Array): void {
+    this.#bytes.push(...bytes)
+  }
+
   text(value: string): void {
     const target = new Uint8Array(MAX_NAME_BYTES)
     const { written } = utf8.encodeInto(value, target)
@@ -195,6 +254,19 @@ class Reader {
     }
   }
 
+  raw(length: number): Uint8Array {
+    const bytes = this.#body.subarray(this.#at, this.#at + length)
+    if (bytes.byteLength < length) throw new ProtocolError(`${this.#what} is cut short`)
+    this.#at += length
+    return bytes
+  }
+
+  proof(): Uint8Array {
+    const length = this.u8()
+    if (length !== 0 && length !== PROOF_BYTES) throw new ProtocolError(`${this.#what} holds a proof of ${length} bytes`)
+    return this.raw(length)
+  }
+
   /** For logs: what is not printable becomes a question mark, so that a peer can't write lines of its own into them. */
   text(): string {
     return Buffer.from(this.#counted())
@@ -207,10 +279,6 @@ class Reader {
   }
 
   #counted(): Uint8Array {
-    const length = this.u8()
-    const bytes = this.#body.subarray(this.#at, this.#at + length)
-    if (bytes.byteLength < length) throw new ProtocolError(`${this.#what} is cut short`)
-    this.#at += length
-    return bytes
+    return this.raw(this.u8())
   }
 }

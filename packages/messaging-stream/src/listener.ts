@@ -11,6 +11,7 @@ export class Listener {
   readonly #server: Server
   readonly #addressOf: (hostPort: string) => string
   readonly #sockets = new Map<Socket, Entrant>()
+  readonly #byRemote = new Map<string, Entrant>()
   #listening = false
 
   /**
@@ -33,9 +34,12 @@ export class Listener {
         socket.destroy()
         return
       }
+      const remote = remoteOf(socket)
       this.#sockets.set(socket, entrant)
+      this.#byRemote.set(remote, entrant)
       socket.on('close', () => {
         this.#sockets.delete(socket)
+        this.#byRemote.delete(remote)
         entrant.leave()
       })
       onSocket(socket, entrant)
@@ -64,6 +68,11 @@ export class Listener {
     return this.#addressOf(parseAddress(advertise) === undefined ? `${advertise}:${boundPort}` : advertise)
   }
 
+  /** Whose socket this is that was made out of one of the listener's, by TLS. Undefined: that one is gone. */
+  entrantOf(socket: Socket): Entrant | undefined {
+    return this.#byRemote.get(remoteOf(socket))
+  }
+
   /** Closes those in the doorway; resolves when the others are closed too, which is their owner's affair. */
   close(): Promise<void> {
     if (!this.#listening) return Promise.resolve()
@@ -85,4 +94,8 @@ export class Listener {
     }
     return new TransportError(`can't listen on ${where}: ${why[error.code ?? ''] ?? error.message}`, { cause: error })
   }
+}
+
+function remoteOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`
 }

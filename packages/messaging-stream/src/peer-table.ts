@@ -34,6 +34,7 @@ const refusalTexts: Partial<Record<Reason, string>> = {
   preferred: 'another process of this node is connected',
   tie: 'a connection the other way is being made',
   stale: 'a later connection exists',
+  unknown: 'the store does not name this process as the present one of its node',
 }
 
 interface Entry {
@@ -138,6 +139,19 @@ export class PeerTable implements ConnectionOwner {
   }
 
   onIdentified(connection: Connection, remote: Remote): void {
+    const current = this.#context.handler.isCurrent?.(remote.peer) ?? true
+    if (typeof current === 'boolean') this.#decide(connection, remote, current)
+    else
+      current.then(
+        (answer) => this.#decide(connection, remote, answer),
+        // It can't be known. The peer tries again.
+        () => this.#decide(connection, remote, false),
+      )
+  }
+
+  #decide(connection: Connection, remote: Remote, isCurrent: boolean): void {
+    // It may have given up while the store was asked.
+    if (!connection.isWaiting) return
     const { peer } = remote
     const entry = this.#entry(peer.nodeId)
     const current = entry.current?.remote
@@ -146,6 +160,7 @@ export class PeerTable implements ConnectionOwner {
       local: this.#context.local,
       remote: peer,
       remoteSerial: remote.serial,
+      isCurrent,
       refused: this.#stopped || this.#refused.has(peer.processId),
       wantedProcessId: entry.wanted?.processId,
       current: current && { processId: current.peer.processId, remoteSerial: current.serial },

@@ -11,11 +11,14 @@ import {
   type Timer,
   TransportError,
 } from '@cajun/core/adapter'
+import { Authenticator, NONCE_BYTES, type SharedSecret } from './authenticator.ts'
 import type { Carrier } from './carrier.ts'
 import { Connection, type ConnectionContext, openLimits } from './connection.ts'
 import type { ResolvedConnectionOptions } from './connection-options.ts'
+import type { HandshakeIdentity } from './handshake.ts'
 import { nameFits } from './handshake-message.ts'
 import { PeerTable } from './peer-table.ts'
+import type { TlsCredentials } from './tls-credentials.ts'
 import { MAX_NAME_BYTES } from './wire-format.ts'
 
 type State =
@@ -30,19 +33,29 @@ interface Running {
   readonly peers: PeerTable
 }
 
+/** What keeps strangers out. Without any of it, names are believed. */
+export interface StreamSecurity {
+  /** Resolved: one, or two while it is exchanged. */
+  readonly secrets?: readonly SharedSecret[] | undefined
+  /** Those that the carrier uses; a channel without TLS is then refused. */
+  readonly credentials?: TlsCredentials | undefined
+}
+
 /** Ordered and not durable: what was accepted for a peer is lost when its connection is lost, and core sends it again. */
 export abstract class StreamMessagingSystem implements MessagingSystem {
   readonly capabilities: MessagingCapabilities
   readonly #options: ResolvedConnectionOptions
   readonly #carrier: Carrier
+  readonly #security: StreamSecurity
   #state: State = { at: 'new' }
   /** `undefined` unless running: the hot path's short way to it. */
   #peers: PeerTable | undefined
   #heartbeat: Timer | undefined
 
-  protected constructor(options: ResolvedConnectionOptions, carrier: Carrier) {
+  protected constructor(options: ResolvedConnectionOptions, carrier: Carrier, security: StreamSecurity = {}) {
     this.#options = options
     this.#carrier = carrier
+    this.#security = security
     this.capabilities = { ordered: true, durable: false, maxFrameBytes: options.maxFrameBytes }
   }
 
@@ -54,7 +67,16 @@ export abstract class StreamMessagingSystem implements MessagingSystem {
     const starting = Promise.withResolvers<void>()
     this.#state = { at: 'starting', settled: starting.promise }
     let serial = 0
-    const identity = { local, maxFrameBytes: this.#options.maxFrameBytes, nextSerial: () => ++serial }
+    const { maxFrameBytes, runtime } = this.#options
+    const { secrets, credentials } = this.#security
+    const identity: HandshakeIdentity = {
+      local,
+      maxFrameBytes,
+      nextSerial: () => ++serial,
+      nonce: () => runtime.randomBytes(NONCE_BYTES),
+      authenticator: secrets === undefined ? undefined : new Authenticator(secrets),
+      requiresTls: credentials !== undefined,
+    }
     const peers: PeerTable = new PeerTable({
       options: this.#options,
       local,
@@ -71,6 +93,7 @@ export abstract class StreamMessagingSystem implements MessagingSystem {
 
     let address: string
     try {
+      await credentials?.load(local)
       address = await this.#carrier.listen(
         {
           onChannel: (channel, entrant) => {
@@ -94,6 +117,7 @@ export abstract class StreamMessagingSystem implements MessagingSystem {
     this.#state = { at: 'running', local, peers }
     this.#peers = peers
     this.#beat()
+    credentials?.watch((error) => handler.onError?.(error))
     return { address }
   }
 
@@ -131,6 +155,15 @@ export abstract class StreamMessagingSystem implements MessagingSystem {
     return this.#peers.pings.ping(nodeId, connection)
   }
 
+  /**
+   * Reads the files of option `tls` again now, instead of at the next look. New connections use them; those that are up stay. Rejects with `ConfigError` naming
+   * the file when they can't be used, and goes on with the old ones.
+   */
+  async reloadCertificates(): Promise<void> {
+    const { local } = this.#running()
+    await this.#security.credentials?.load(local)
+  }
+
   stop(): Promise<void> {
     const state = this.#state
     if (state.at === 'stopped') return state.done
@@ -149,6 +182,7 @@ export abstract class StreamMessagingSystem implements MessagingSystem {
   async #stop(running: Running): Promise<void> {
     this.#peers = undefined
     this.#heartbeat?.cancel()
+    this.#security.credentials?.stop()
     const closed = this.#carrier.close()
     await running.peers.stop()
     await closed

@@ -8,12 +8,20 @@ const calm: Situation = {
   remote: b,
   remoteSerial: 5,
   refused: false,
+  isCurrent: true,
   wantedProcessId: undefined,
   current: undefined,
   helloSent: false,
 }
 
 describe('admission', () => {
+  test('keeps out a process that the store does not name, whatever else speaks for it', () => {
+    expect(refusalReason({ ...calm, isCurrent: false })).toBe('unknown')
+    expect(refusalReason({ ...calm, isCurrent: false, wantedProcessId: 'p2', current: { processId: 'p2', remoteSerial: 1 } })).toBe(
+      'unknown',
+    )
+  })
+
   test('lets in whom nothing speaks against', () => {
     expect(refusalReason(calm)).toBeUndefined()
     expect(refusalReason({ ...calm, wantedProcessId: 'p2' })).toBeUndefined()

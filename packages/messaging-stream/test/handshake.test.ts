@@ -19,8 +19,12 @@ import { DATA, HANDSHAKE_LIMIT_BYTES, HEAD_BYTES, HELLO, REJECT, WELCOME } from 
 const a: LocalIdentity = { clusterId: 'c', nodeId: 'a', processId: 'a-1' }
 const b: LocalIdentity = { clusterId: 'c', nodeId: 'b', processId: 'b-1' }
 
+const nonce = new Uint8Array(32).fill(7)
+const plain = { nonce: () => nonce, authenticator: undefined, requiresTls: false }
+const proof = new Uint8Array(0)
+
 function machine(local: LocalIdentity, serial = 1, maxFrameBytes = 1_000): Handshake {
-  return new Handshake({ local, maxFrameBytes, nextSerial: () => serial })
+  return new Handshake({ ...plain, local, maxFrameBytes, nextSerial: () => serial })
 }
 
 function body(message: Uint8Array): Uint8Array {
@@ -28,12 +32,13 @@ function body(message: Uint8Array): Uint8Array {
 }
 
 const hello: Hello = {
-  lowestVersion: 1,
-  highestVersion: 1,
+  lowestVersion: 2,
+  highestVersion: 2,
   serial: 7,
   maxFrameBytes: 1_000,
   from: a,
   expected: { nodeId: 'b', processId: 'b-1' },
+  nonce,
 }
 
 describe('the handshake', () => {
@@ -41,10 +46,10 @@ describe('the handshake', () => {
     const dialer = machine(a, 5)
     const acceptor = machine(b, 9)
     const step = acceptor.receive(HELLO, body(dialer.begin(b)))
-    expect(step).toEqual({ kind: 'identified', remote: { peer: { nodeId: 'a', processId: 'a-1' }, serial: 5, version: 1 } })
+    expect(step).toEqual({ kind: 'identified', remote: { peer: { nodeId: 'a', processId: 'a-1' }, serial: 5, version: 2 } })
     expect(acceptor.state).toBe('identified')
     const answer = dialer.receive(WELCOME, body(acceptor.admit()))
-    expect(answer).toMatchObject({ kind: 'open', remote: { peer: { nodeId: 'b', processId: 'b-1' }, serial: 9, version: 1 } })
+    expect(answer).toMatchObject({ kind: 'open', remote: { peer: { nodeId: 'b', processId: 'b-1' }, serial: 9, version: 2 } })
     expect([dialer.state, acceptor.state]).toEqual(['open', 'open'])
   })
 
@@ -63,7 +68,7 @@ describe('the handshake', () => {
     ['another process', { expected: { nodeId: 'b', processId: 'b-0' } }, 'process'],
     ['its own name', { from: { ...b, processId: 'b-9' } }, 'node'],
     ['another frame limit', { maxFrameBytes: 999 }, 'limit'],
-    ['later versions only', { lowestVersion: 2, highestVersion: 9 }, 'version'],
+    ['later versions only', { lowestVersion: 3, highestVersion: 9 }, 'version'],
   ] as const)('refuses a hello with %s, and says so', (_, change, reason) => {
     const acceptor = machine(b)
     const step = acceptor.receive(HELLO, body(encodeHello({ ...hello, ...change })))
@@ -86,8 +91,8 @@ describe('the handshake', () => {
   })
 
   test('does not open to a welcome from somebody else, in an unknown version, or with another frame limit', () => {
-    const good = { version: 1, serial: 1, maxFrameBytes: 1_000, from: { nodeId: 'b', processId: 'b-1' } }
-    for (const change of [{ from: { nodeId: 'b', processId: 'b-2' } }, { from: a }, { version: 2 }, { maxFrameBytes: 5 }]) {
+    const good = { version: 2, serial: 1, maxFrameBytes: 1_000, from: { nodeId: 'b', processId: 'b-1' }, proof }
+    for (const change of [{ from: { nodeId: 'b', processId: 'b-2' } }, { from: a }, { version: 3 }, { maxFrameBytes: 5 }]) {
       const dialer = machine(a)
       dialer.begin(b)
       expect(() => dialer.receive(WELCOME, body(encodeWelcome({ ...good, ...change })))).toThrow(ProtocolError)
@@ -96,7 +101,7 @@ describe('the handshake', () => {
   })
 
   test('refuses every message out of turn, and is closed then', () => {
-    const welcome = body(encodeWelcome({ version: 1, serial: 1, maxFrameBytes: 1_000, from: b }))
+    const welcome = body(encodeWelcome({ version: 2, serial: 1, maxFrameBytes: 1_000, from: b, proof }))
     const greeting = body(encodeHello(hello))
     const refusal = body(encodeReject('tie', ''))
     const stages: [string, () => Handshake][] = [
@@ -158,17 +163,18 @@ describe('the messages of the handshake', () => {
         u32,
         ([clusterId, nodeId, processId, node, process], serial, maxFrameBytes) => {
           const message: Hello = {
-            lowestVersion: 1,
-            highestVersion: 1,
+            lowestVersion: 2,
+            highestVersion: 2,
             serial,
             maxFrameBytes,
             from: { clusterId, nodeId, processId },
             expected: { nodeId: node, processId: process },
+            nonce,
           }
           const bytes = encodeHello(message)
           expect(decodeHello(body(bytes))).toEqual(message)
           expect(bytes.byteLength).toBeLessThanOrEqual(HANDSHAKE_LIMIT_BYTES)
-          const welcome = { version: 1, serial, maxFrameBytes, from: { nodeId, processId } }
+          const welcome = { version: 2, serial, maxFrameBytes, from: { nodeId, processId }, proof: nonce }
           expect(decodeWelcome(body(encodeWelcome(welcome)))).toEqual(welcome)
         },
       ),
@@ -191,7 +197,11 @@ describe('the messages of the handshake', () => {
     const bytes = body(encodeHello(hello))
     for (let length = 0; length < bytes.byteLength; length++) expect(() => decodeHello(bytes.subarray(0, length))).toThrow(ProtocolError)
     expect(() => decodeHello(Buffer.concat([bytes, Uint8Array.of(0)]))).toThrow(ProtocolError)
-    const originals = [bytes, body(encodeWelcome({ version: 1, serial: 1, maxFrameBytes: 1, from: b })), body(encodeBye('stopped', 'bye'))]
+    const originals = [
+      bytes,
+      body(encodeWelcome({ version: 2, serial: 1, maxFrameBytes: 1, from: b, proof })),
+      body(encodeBye('stopped', 'bye')),
+    ]
     fc.assert(
       fc.property(
         fc.constantFrom(...originals),
@@ -218,9 +228,11 @@ describe('the messages of the handshake', () => {
   })
 
   test('the version is the highest that both speak', () => {
-    expect(commonVersion(1, 1)).toBe(1)
-    expect(commonVersion(1, 9)).toBe(1)
-    expect(commonVersion(2, 9)).toBeUndefined()
+    const ours = { lowest: 2, highest: 4 }
+    expect(commonVersion(ours, { lowest: 1, highest: 3 })).toBe(3)
+    expect(commonVersion(ours, { lowest: 1, highest: 9 })).toBe(4)
+    expect(commonVersion(ours, { lowest: 5, highest: 9 })).toBeUndefined()
+    expect(commonVersion(ours, { lowest: 1, highest: 1 })).toBeUndefined()
   })
 
   test('the text of a farewell can not write lines into a log, nor be endless', () => {
@@ -243,12 +255,14 @@ describe('the messages of the handshake', () => {
       protocol: 10,
       stopped: 11,
       replaced: 12,
+      unknown: 13,
+      certificate: 14,
+      secret: 15,
     })
   })
 
   test('a hello is these bytes: changing them splits running clusters', () => {
-    expect(Buffer.from(encodeHello(hello)).toString('hex')).toBe(
-      '0100001c' + '43414a4e' + '0101' + '00000007' + '000003e8' + '0163' + '0161' + '03612d31' + '0162' + '03622d31',
-    )
+    const parts = ['0100003c', '43414a4e', '0202', '00000007', '000003e8', '0163', '0161', '03612d31', '0162', '03622d31', '07'.repeat(32)]
+    expect(Buffer.from(encodeHello(hello)).toString('hex')).toBe(parts.join(''))
   })
 })

@@ -106,6 +106,58 @@ describe('the peer table', () => {
     )
   })
 
+  test('a process that the store does not name is refused, and says so', () => {
+    const network = new ScriptedNetwork()
+    const runtime = new ManualRuntime()
+    const a = new ScriptedNode(network, 'a', runtime)
+    const b = new ScriptedNode(network, 'b', runtime, {}, 'b-1', (peer) => peer.processId !== 'a-1')
+    a.connect(b)
+    settle(network, runtime)
+    expect([a.events, b.events]).toEqual([[], []])
+    expect(a.errors[0]?.message).toContain('the store does not name this process')
+  })
+
+  test.each([
+    ['yes', () => Promise.resolve(true), ['up a-1']],
+    ['no', () => Promise.resolve(false), []],
+    ['nothing, in an outage', () => Promise.reject(new Error('away')), []],
+  ])('nobody is let in before the store has answered, and it says %s', async (_, answer, events) => {
+    const network = new ScriptedNetwork()
+    const runtime = new ManualRuntime()
+    const a = new ScriptedNode(network, 'a', runtime)
+    const b = new ScriptedNode(network, 'b', runtime, {}, 'b-1', answer)
+    a.connect(b)
+    settle(network, runtime)
+    expect(b.events).toEqual([])
+    // What comes meanwhile is no frame.
+    b.accepted[0]?.receive(Uint8Array.of(4, 0, 0, 1, 1))
+    expect(b.frames).toEqual([])
+    const late = new ScriptedNode(network, 'late', runtime)
+    late.connect(b)
+    settle(network, runtime)
+    await Promise.resolve()
+    await new Promise((resolve) => setImmediate(resolve))
+    settle(network, runtime)
+    expect(b.events).toEqual(events.map(() => 'up late-1'))
+  })
+
+  test('a peer that left while the store was asked makes no difference', async () => {
+    const network = new ScriptedNetwork()
+    const runtime = new ManualRuntime()
+    const a = new ScriptedNode(network, 'a', runtime)
+    const answer = Promise.withResolvers<boolean>()
+    const b = new ScriptedNode(network, 'b', runtime, {}, 'b-1', () => answer.promise)
+    a.connect(b)
+    settle(network, runtime)
+    a.peers.disconnect('b')
+    settle(network, runtime)
+    answer.resolve(true)
+    await new Promise((resolve) => setImmediate(resolve))
+    settle(network, runtime)
+    expect([a.events, b.events]).toEqual([[], []])
+    expect(network.sockets.filter((socket) => !socket.destroyed)).toEqual([])
+  })
+
   test('tries again with a ceiling that doubles, reports the failure once, and stops when it is told to', () => {
     const { network, runtime, a, b } = pair({ reconnect: { minDelayMs: 100, maxDelayMs: 800 } })
     network.unlisten(b.address)

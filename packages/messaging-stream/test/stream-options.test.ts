@@ -21,7 +21,7 @@ describe('options', () => {
     [{ port: 70_000 }, /option port is 70000; it must be a whole number from 0 to 65535/],
     [{ port: Number.NaN }, /option port is NaN/],
     [{ port: 1.5 }, /option port is 1.5/],
-    [{ port: 0, host: '0.0.0.0' }, /option host is '0.0.0.0'.*TLS.*insecure: true/],
+    [{ port: 0, host: '0.0.0.0' }, /option host is '0.0.0.0'.*option tls.*insecure: true/],
     [{ port: 0, host: '10.0.0.1' }, /option host is '10.0.0.1'.*insecure: true/],
     [{ port: 0, host: 'example.org' }, /insecure: true/],
     [{ port: 0, host: '::' }, /insecure: true/],
@@ -40,6 +40,32 @@ describe('options', () => {
   ])('%j is refused at construction, with the option, its value and what would be right', (options, message) => {
     expect(() => resolveStreamOptions(options)).toThrow(ConfigError)
     expect(() => resolveStreamOptions(options)).toThrow(message)
+  })
+
+  const tls = { caFile: 'ca.pem', certFile: 'a.pem', keyFile: 'a-key.pem' }
+  const secret = { id: 'k1', secret: 'x'.repeat(32) }
+
+  test.each([
+    [{ tls }, /option tls is given without option secrets/],
+    [{ tls: { ...tls, keyFile: '' }, secrets: [secret] }, /option tls.keyFile is ; it must be the path of a PEM file/],
+    [{ tls: { ...tls, reloadIntervalMs: 0 }, secrets: [secret] }, /option tls.reloadIntervalMs is 0/],
+    [{ secrets: [] }, /option secrets holds 0 secrets; it must be one, or two while it is exchanged/],
+    [{ secrets: [secret, { ...secret, id: 'k2' }, { ...secret, id: 'k3' }] }, /option secrets holds 3 secrets/],
+    [{ secrets: [{ ...secret, id: '' }] }, /option secrets\[0\].id must be a text of 1 to 255 bytes/],
+    [{ secrets: [{ id: 'k1', secret: 'x'.repeat(31) }] }, /option secrets\[0\].secret has 31 bytes; at least 32 are needed/],
+    [{ secrets: [{ id: 'k1', secret: new Uint8Array(16) }] }, /has 16 bytes/],
+    [{ secrets: [secret, secret] }, /two secrets with the id 'k1'/],
+  ])('security options %j are refused, and no error shows a secret', (options, message) => {
+    expect(() => resolveStreamOptions({ port: 0, ...options })).toThrow(ConfigError)
+    expect(() => resolveStreamOptions({ port: 0, ...options })).toThrow(message)
+    expect(() => resolveStreamOptions({ port: 0, ...options })).not.toThrow(/xxx/)
+  })
+
+  test('with TLS it may listen everywhere', () => {
+    expect(resolveStreamOptions({ port: 0, host: '0.0.0.0', advertise: 'node1', tls, secrets: [secret] })).toMatchObject({
+      tls: { ...tls, reloadIntervalMs: 10_000 },
+    })
+    expect(() => resolveStreamOptions({ port: 0, host: '0.0.0.0', advertise: 'node1', secrets: [secret] })).toThrow(/insecure: true/)
   })
 
   test.each(['127.0.0.1', '127.9.9.9', '::1', 'localhost', '::ffff:127.0.0.1'])('%s is loopback', (host) => {

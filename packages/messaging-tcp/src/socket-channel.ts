@@ -1,7 +1,8 @@
-// A TCP socket as a channel.
+// A TCP socket, plain or with TLS, as a channel.
 
 import type { Socket } from 'node:net'
-import type { ByteChannel, ChannelListener } from '@cajun/messaging-stream'
+import { TLSSocket } from 'node:tls'
+import { type ByteChannel, type ChannelListener, type ChannelSecurity, securityOf } from '@cajun/messaging-stream'
 
 export class SocketChannel implements ByteChannel {
   readonly #socket: Socket
@@ -11,9 +12,13 @@ export class SocketChannel implements ByteChannel {
     socket.setNoDelay(true)
   }
 
+  get security(): ChannelSecurity | undefined {
+    return this.#socket instanceof TLSSocket ? securityOf(this.#socket) : undefined
+  }
+
   attach(listener: ChannelListener): void {
     const socket = this.#socket
-    socket.on('connect', () => listener.onOpen())
+    socket.on(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => listener.onOpen())
     socket.on('data', (chunk) => listener.onData(chunk))
     // Stays for the socket's whole life: an 'error' that nobody listens to would end the process.
     socket.on('error', (error) => listener.onError(error))

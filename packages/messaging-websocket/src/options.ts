@@ -14,7 +14,10 @@ import { parseUrl } from './url.ts'
 export interface WebSocketMessagingOptions extends Omit<StreamMessagingOptions, 'port' | 'advertise'> {
   /** 0: the system picks one, and `start` tells which. Required unless `server` is given. */
   readonly port?: number
-  /** Take connections at `path` of this server instead of listening. It must be listening when `start` is called, and is not closed by `stop`. */
+  /**
+   * Take connections at `path` of this server instead of listening. It must be listening when `start` is called, and is not closed by `stop`. With option `tls` it must be one
+   * of node:https made with `requestCert: true` and the authority of `tls.caFile`; its own certificate is its owner's affair, reloading included.
+   */
   readonly server?: Server | SecureServer
   /** Where connections are taken. Default `/cajun`. */
   readonly path?: string

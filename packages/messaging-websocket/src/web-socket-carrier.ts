@@ -1,9 +1,10 @@
-// WebSocket below the messaging system: a server of its own or a path of somebody else's, and sockets that are dialed.
+// WebSocket below the messaging system, plain or with TLS: a server of its own or a path of somebody else's, and sockets that are dialed.
 
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { Server as SecureServer } from 'node:https'
-import { connect, type Socket } from 'node:net'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, Server as SecureServer } from 'node:https'
+import { connect, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { connect as secureConnect } from 'node:tls'
 import { ConfigError, ProtocolError, TransportError } from '@cajun/core/adapter'
 import {
   type ByteChannel,
@@ -12,9 +13,14 @@ import {
   Doorway,
   type Entrant,
   formatHostPort,
+  HANDSHAKE_LIMIT_BYTES,
   isLoopback,
   isWildcard,
   Listener,
+  type TlsCredentials,
+  tlsClientOptions,
+  tlsRefusal,
+  tlsServerOptions,
 } from '@cajun/messaging-stream'
 import { type ClientOptions, type ServerOptions, WebSocket, WebSocketServer } from 'ws'
 import type { ResolvedWebSocketOptions } from './options.ts'
@@ -23,8 +29,6 @@ import { WebSocketChannel, webSocketLimits } from './web-socket-channel.ts'
 
 /** Of a request that asks for a WebSocket. */
 const MAX_HEADER_BYTES = 4_096
-/** After it, before it is known who it is. */
-const MAX_PENDING_BYTES = 4_096
 
 /** Missing in the types of ws 8.18, which are those for 8.23. */
 interface CloseTimeout {
@@ -34,14 +38,17 @@ interface CloseTimeout {
 type AnyServer = Server | SecureServer
 
 export class WebSocketCarrier implements Carrier {
-  readonly addressForm = 'ws://host:port/path'
+  readonly addressForm: string
   readonly #options: ResolvedWebSocketOptions
+  readonly #credentials: TlsCredentials | undefined
   readonly #webSockets: WebSocketServer
   #events: CarrierEvents | undefined
   #close: (() => Promise<void>) | undefined
 
-  constructor(options: ResolvedWebSocketOptions) {
+  constructor(options: ResolvedWebSocketOptions, credentials: TlsCredentials | undefined) {
     this.#options = options
+    this.#credentials = credentials
+    this.addressForm = `${credentials === undefined ? 'ws' : 'wss'}://host:port/path`
     this.#webSockets = new WebSocketServer({
       ...webSocketLimits,
       noServer: true,
@@ -62,17 +69,25 @@ export class WebSocketCarrier implements Carrier {
 
   dial(address: string): ByteChannel | undefined {
     const url = parseUrl(address)
-    if (url === undefined || url.protocol !== 'ws:') return undefined
+    if (url === undefined) return undefined
     let socket: Socket | undefined
     const webSocket = new WebSocket(url, {
       ...webSocketLimits,
       closeTimeout: this.#options.stream.closeTimeoutMs,
       createConnection: () => {
-        socket = connect({ ...hostAndPort(url), noDelay: true })
+        socket = this.#open(url)
         return socket
       },
     } as ClientOptions & CloseTimeout)
-    return new WebSocketChannel(webSocket, () => socket)
+    return new WebSocketChannel(webSocket, () => socket, this.#credentials !== undefined)
+  }
+
+  #open(url: URL): Socket {
+    const target = hostAndPort(url)
+    if (url.protocol === 'ws:') return connect({ ...target, noDelay: true })
+    if (this.#credentials !== undefined) return secureConnect({ ...target, ...tlsClientOptions(this.#credentials.material) })
+    // A proxy's certificate, then: one of the public authorities, for its host name.
+    return secureConnect({ ...target, ...(isIP(target.host) === 0 ? { servername: target.host } : {}) })
   }
 
   async close(): Promise<void> {
@@ -83,12 +98,9 @@ export class WebSocketCarrier implements Carrier {
   /** A server of its own, which gets its sockets from the listener, so that those in the doorway are counted from their first packet. */
   async #listen(events: CarrierEvents): Promise<string> {
     const { stream, path, advertisedUrl } = this.#options
-    const entrants = new Map<string, Entrant>()
-    const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (_, response) => {
-      response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end()
-    })
+    const server = this.#server(events)
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      const entrant = entrants.get(remoteOf(socket))
+      const entrant = listener.entrantOf(socket)
       if (entrant === undefined) socket.destroy()
       else if (pathOf(request) !== path) refuse(socket, '404 Not Found')
       else this.#upgrade(request, socket, head, entrant, events)
@@ -100,18 +112,37 @@ export class WebSocketCarrier implements Carrier {
     })
     const listener = new Listener(
       stream,
-      (socket, entrant) => {
-        const remote = remoteOf(socket)
-        entrants.set(remote, entrant)
-        socket.on('close', () => entrants.delete(remote))
-        server.emit('connection', socket)
-      },
+      (socket) => server.emit('connection', socket),
       (error) => events.onError(error),
-      (hostPort) => `ws://${hostPort}${path}`,
+      (hostPort) => `${this.#scheme}://${hostPort}${path}`,
     )
     const address = await listener.listen()
     this.#close = () => listener.close()
     return advertisedUrl ?? address
+  }
+
+  /** Never listens itself. */
+  #server(events: CarrierEvents): AnyServer {
+    const answer = (_: unknown, response: ServerResponse): void => {
+      response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end()
+    }
+    const credentials = this.#credentials
+    if (credentials === undefined) return createServer({ maxHeaderSize: MAX_HEADER_BYTES }, answer)
+    const { connectTimeoutMs } = this.#options.stream
+    const server = createSecureServer(
+      { ...tlsServerOptions(credentials.material, connectTimeoutMs), maxHeaderSize: MAX_HEADER_BYTES },
+      answer,
+    )
+    server.on('tlsClientError', (error) => {
+      const refusal = tlsRefusal(error)
+      if (refusal !== undefined) events.onError(refusal)
+    })
+    credentials.onChange = (material) => server.setSecureContext(material.options)
+    return server
+  }
+
+  get #scheme(): string {
+    return this.#credentials === undefined ? 'ws' : 'wss'
   }
 
   /** A path of a server that is somebody else's: who asks for another one is somebody else's affair, too. */
@@ -153,9 +184,12 @@ export class WebSocketCarrier implements Carrier {
     if (at === null || typeof at === 'string') {
       throw new TransportError('the server of option server is not listening on a port; call its listen() before start()')
     }
-    if (!stream.insecure && !isLoopback(at.address)) {
+    if (stream.tls !== undefined && !(server instanceof SecureServer)) {
+      throw new ConfigError('option tls is given, and the server of option server is one of node:http; it must be one of node:https')
+    }
+    if (!stream.insecure && stream.tls === undefined && !isLoopback(at.address)) {
       throw new ConfigError(
-        `the server of option server listens on '${at.address}': without TLS only the loopback interface is used. ` +
+        `the server of option server listens on '${at.address}': without option tls only the loopback interface is used. ` +
           'In a network where everybody is trusted, set insecure: true',
       )
     }
@@ -165,7 +199,7 @@ export class WebSocketCarrier implements Carrier {
         'the server of option server listens on every interface: set option advertise to the URL under which peers reach this node',
       )
     }
-    return `ws://${stream.advertise ?? formatHostPort(at.address, at.port)}${path}`
+    return `${this.#scheme}://${stream.advertise ?? formatHostPort(at.address, at.port)}${path}`
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, entrant: Entrant, events: CarrierEvents): void {
@@ -174,12 +208,12 @@ export class WebSocketCarrier implements Carrier {
     const count = (chunk: Buffer): void => {
       bytes += chunk.byteLength
       if (!entrant.isPending) socket.off('data', count)
-      else if (bytes > MAX_PENDING_BYTES) socket.destroy()
+      else if (bytes > HANDSHAKE_LIMIT_BYTES) socket.destroy()
     }
     // What came with the request (`head`) comes again as data.
     socket.on('data', count)
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      events.onChannel(new WebSocketChannel(webSocket, () => socket), entrant)
+      events.onChannel(new WebSocketChannel(webSocket, () => socket, this.#credentials !== undefined), entrant)
     })
   }
 }
@@ -188,10 +222,6 @@ function pathOf(request: IncomingMessage): string {
   const url = request.url ?? ''
   const query = url.indexOf('?')
   return query < 0 ? url : url.slice(0, query)
-}
-
-function remoteOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`
 }
 
 function refuse(socket: Socket, status: string): void {

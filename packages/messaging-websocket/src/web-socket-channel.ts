@@ -2,8 +2,9 @@
 // and where one ends means nothing. So ws frames as little as possible, and what it buffers is bounded by the size of a chunk.
 
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { ProtocolError, TransportError } from '@cajun/core/adapter'
-import type { ByteChannel, ChannelListener } from '@cajun/messaging-stream'
+import { type ByteChannel, type ChannelListener, type ChannelSecurity, securityOf } from '@cajun/messaging-stream'
 import type { ClientOptions, RawData, WebSocket } from 'ws'
 
 /** The largest binary message. Every chunk that arrives is a sign of life, so a large frame on a slow line is none too. */
@@ -26,11 +27,21 @@ export const webSocketLimits: Pick<ClientOptions, 'perMessageDeflate' | 'maxPayl
 export class WebSocketChannel implements ByteChannel {
   readonly #webSocket: WebSocket
   readonly #socket: () => Socket | undefined
+  readonly #isPeerTls: boolean
 
-  /** `socket`: what the WebSocket runs on. */
-  constructor(webSocket: WebSocket, socket: () => Socket | undefined) {
+  /**
+   * `socket`: what the WebSocket runs on. `isPeerTls`: the other end of its TLS is the peer, as option `tls` says; otherwise it may be a proxy, whose certificate
+   * names no node, and whose channel is not the peer's.
+   */
+  constructor(webSocket: WebSocket, socket: () => Socket | undefined, isPeerTls: boolean) {
     this.#webSocket = webSocket
     this.#socket = socket
+    this.#isPeerTls = isPeerTls
+  }
+
+  get security(): ChannelSecurity | undefined {
+    const socket = this.#socket()
+    return this.#isPeerTls && socket instanceof TLSSocket ? securityOf(socket) : undefined
   }
 
   attach(listener: ChannelListener): void {

@@ -1,6 +1,6 @@
 // MessagingSystem over WebSocket.
 
-import { StreamMessagingSystem } from '@cajun/messaging-stream'
+import { StreamMessagingSystem, TlsCredentials } from '@cajun/messaging-stream'
 import { resolveWebSocketOptions, type WebSocketMessagingOptions } from './options.ts'
 import { WebSocketCarrier } from './web-socket-carrier.ts'
 
@@ -8,7 +8,8 @@ import { WebSocketCarrier } from './web-socket-carrier.ts'
  * The WebSocket transport, for networks where only HTTP passes. Ordered and not durable: what was accepted for a peer is lost when its connection is
  * lost, and core sends it again.
  *
- * Not encrypted and not authenticated: it listens on the loopback interface unless `insecure: true` says that everybody who reaches the port is trusted.
+ * Without options `tls` and `secrets` it is neither encrypted nor authenticated: it listens on the loopback interface then, unless `insecure: true` says that
+ * everybody who reaches the port is trusted.
  *
  * Gotcha: a frame that `onFrame` gets may be a view into the chunk that the socket read; whoever keeps a small part of it keeps up to 64 KiB alive.
  */
@@ -16,6 +17,8 @@ export class WebSocketMessagingSystem extends StreamMessagingSystem {
   /** Throws `ConfigError` for options that are wrong or contradict each other. */
   constructor(options: WebSocketMessagingOptions) {
     const resolved = resolveWebSocketOptions(options)
-    super(resolved.stream, new WebSocketCarrier(resolved))
+    const { tls, runtime, secrets } = resolved.stream
+    const credentials = tls && new TlsCredentials(tls, runtime)
+    super(resolved.stream, new WebSocketCarrier(resolved, credentials), { secrets, credentials })
   }
 }

@@ -117,7 +117,7 @@ describe('the WebSocket', () => {
     webSocket.on('error', () => {})
     const calls: string[] = []
     const socket = { cork: () => calls.push('cork'), uncork: () => calls.push('uncork') } as unknown as Socket
-    const channel = new WebSocketChannel(webSocket, () => socket)
+    const channel = new WebSocketChannel(webSocket, () => socket, false)
     // `send` of ws throws while it is connecting.
     expect(() => channel.write([Uint8Array.of(1)], () => calls.push('written'))).not.toThrow()
     expect(calls).toEqual([])
@@ -144,7 +144,7 @@ describe('the WebSocket', () => {
     const webSocket = new WebSocket(`ws://127.0.0.1:${server.port}/`)
     await once(webSocket, 'open')
     const closed = once(webSocket, 'close')
-    new WebSocketChannel(webSocket, () => undefined).destroy()
+    new WebSocketChannel(webSocket, () => undefined, false).destroy()
     await closed
     const socket = await silent
     socket.destroy()

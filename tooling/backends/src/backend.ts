@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { makeCertificate } from './certificate.ts'
+import { selfSignedCertificate } from '@cajun/certificates'
 import { ContainerControl } from './container-control.ts'
 import { freePort } from './free-port.ts'
 import { GuardedProcess } from './guarded-process.ts'
@@ -162,7 +162,7 @@ async function hold(kind: ServerKind, source: Source, guard: GuardedProcess, opt
     return { control: await ContainerControl.create(kind, guard), guard, dataDir, variant }
   }
   if (source.type === 'environment') throw new Error('a server of the environment is not ours to start')
-  const tls = options.tls ? await makeCertificate(dataDir) : undefined
+  const tls = options.tls ? await selfSignedCertificate(dataDir) : undefined
   const launch: Launch = {
     port: await freePort(),
     peerPort: await freePort(),

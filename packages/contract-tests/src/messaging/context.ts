@@ -5,10 +5,6 @@ import { type MessagingCapabilities, newIdentity, nodeRuntime, type Runtime } fr
 import type { MessagingContractOptions, MessagingHarness, SystemOptions } from './harness.ts'
 import { Party } from './party.ts'
 
-export interface PartyOptions extends SystemOptions {
-  readonly clusterId?: string
-}
-
 export class MessagingContext {
   readonly harness: MessagingHarness
   readonly options: MessagingContractOptions
@@ -28,18 +24,18 @@ export class MessagingContext {
     this.capabilities = options.capabilities
     this.runtime = harness.runtime ?? nodeRuntime
     this.slackMs = harness.advance === undefined ? 1_000 : 50
-    this.#clusterId = `contract-${newIdentity(this.runtime)}`
+    this.#clusterId = options.clusterId ?? `contract-${newIdentity(this.runtime)}`
   }
 
   /** A process that is not started. Each has a process id of its own. */
-  create(nodeId: string, options: PartyOptions = {}): Party {
+  create(nodeId: string, options: SystemOptions = {}): Party {
     const identity = { clusterId: options.clusterId ?? this.#clusterId, nodeId, processId: newIdentity(this.runtime) }
     const party = new Party(this.harness.system(nodeId, options), identity)
     this.#parties.push(party)
     return party
   }
 
-  async start(nodeId: string, options?: PartyOptions): Promise<Party> {
+  async start(nodeId: string, options?: SystemOptions): Promise<Party> {
     const party = this.create(nodeId, options)
     await party.start()
     return party

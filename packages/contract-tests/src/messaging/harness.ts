@@ -3,6 +3,8 @@
 import type { MessagingCapabilities, MessagingSystem, Runtime } from '@cajun/core/adapter'
 
 export interface SystemOptions {
+  /** The cluster that it is started for, if that is not the case's own: for harnesses that have to name it, in certificates. */
+  readonly clusterId?: string
   /** Listen where this one does: `start` must fail. Only with `fixedAddresses`. */
   readonly sameAddressAs?: string
 }
@@ -54,6 +56,8 @@ export interface MessagingHarness extends AsyncDisposable {
 
 export interface MessagingContractOptions {
   readonly name: string
+  /** The cluster of the cases, where the harness has to know it beforehand. Default: a new one for each case. */
+  readonly clusterId?: string
   readonly harness: () => MessagingHarness | Promise<MessagingHarness>
   /** What the transport is expected to claim: compared with what its `capabilities` say. A small `maxFrameBytes` makes the suite quick. */
   readonly capabilities: MessagingCapabilities

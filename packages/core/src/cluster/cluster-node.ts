@@ -32,6 +32,7 @@ import { Membership } from './membership.ts'
 import { ClusterMetrics } from './metrics.ts'
 import { NodeReactions } from './node-reactions.ts'
 import type { NodeRecord } from './node-record.ts'
+import { parseNodeRecord } from './node-record.ts'
 import { NodeSession } from './node-session.ts'
 import { PeerDirectory } from './peer-directory.ts'
 import type { PlacementDocument } from './placement-document.ts'
@@ -111,6 +112,11 @@ export class ClusterNode {
       runtime,
       local: this.local,
       transport: options.messaging,
+      registeredProcess: async (nodeId) => {
+        const key = this.keys.node(nodeId)
+        const entry = await this.store.get(key)
+        return entry && parseNodeRecord(key, entry.value).processId
+      },
       ...(options.peers === undefined ? {} : { addresses: new Map(options.peers.map((peer) => [peer.nodeId, peer.address])) }),
     })
     this.session = this.#newSession()
@@ -264,6 +270,7 @@ export class ClusterNode {
       onDeadLetter: (letter) => this.host.deadLetter(letter),
       onViewBehind: (kind) => this.readDocument(kind),
       onControl: (from, body) => this.desk.receive(from, body),
+      isCurrent: (peer) => this.peers.isCurrent(peer),
       onPeerUp: (peer) => this.reactions.peerUp(peer),
       onPeerDown: (peer, reason) => this.reactions.peerDown(peer, reason),
       onTransportError: (error, peer) => this.reactions.transportFailed(error, peer),

@@ -9,6 +9,8 @@ export interface PeerDirectoryOptions {
   readonly runtime: Runtime
   readonly local: LocalIdentity
   readonly transport: Pick<MessagingSystem, 'connect' | 'disconnect'>
+  /** The process that the store names for a node. */
+  readonly registeredProcess: (nodeId: string) => Promise<string | undefined>
   /** Static addresses by node id: they count, not what nodes publish. */
   readonly addresses?: ReadonlyMap<string, string>
 }
@@ -20,6 +22,8 @@ export class PeerDirectory {
   readonly #options: PeerDirectoryOptions
   /** The process of each node that the transport is connected to. */
   readonly #up = new Map<string, string>()
+  /** The process of each node that was registered last, until it is forgotten. */
+  readonly #lastRegistered = new Map<string, string>()
   readonly #leftAtMs = new Map<string, number>()
 
   constructor(options: PeerDirectoryOptions) {
@@ -30,11 +34,21 @@ export class PeerDirectory {
     const { local, transport, addresses } = this.#options
     if (node.nodeId === local.nodeId) return
     this.#leftAtMs.delete(node.nodeId)
+    this.#lastRegistered.set(node.nodeId, node.processId)
     transport.connect({ nodeId: node.nodeId, processId: node.processId, address: addresses?.get(node.nodeId) ?? node.address })
   }
 
   left(node: NodeRecord): void {
     this.#leftAtMs.set(node.nodeId, this.#options.runtime.monotonicMs())
+  }
+
+  /**
+   * Whether a process may connect. One that left may, for as long as it is remembered: it may only have kept out. Who is not known yet may have registered
+   * a moment ago, which the store knows; without it, in an outage, those that are known still meet.
+   */
+  isCurrent(peer: PeerId): boolean | Promise<boolean> {
+    if (this.#lastRegistered.get(peer.nodeId) === peer.processId) return true
+    return this.#options.registeredProcess(peer.nodeId).then((processId) => processId === peer.processId)
   }
 
   /** False: known already. */
@@ -68,6 +82,7 @@ export class PeerDirectory {
     for (const [nodeId, leftAtMs] of [...this.#leftAtMs]) {
       if (nowMs - leftAtMs < FORGET_AFTER_MS) continue
       this.#leftAtMs.delete(nodeId)
+      this.#lastRegistered.delete(nodeId)
       this.#options.transport.disconnect(nodeId)
     }
   }

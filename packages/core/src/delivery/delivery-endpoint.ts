@@ -248,6 +248,10 @@ export class DeliveryEndpoint implements MessagingHandler {
 
   // --- the transport's events
 
+  isCurrent(id: PeerId): boolean | Promise<boolean> {
+    return this.#core.options.isCurrent?.(id) ?? true
+  }
+
   onPeerUp(id: PeerId): void {
     if (this.#core.isClosed) return
     this.#core.forgetNow()

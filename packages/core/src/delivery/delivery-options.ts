@@ -37,6 +37,8 @@ export interface DeliveryOptions {
   /** Somebody sent under a higher epoch than the view's: read the document from the store, then call `placementChanged`. May be called often. */
   readonly onViewBehind?: (kind: string, epoch: number) => void
   readonly onControl?: (from: PeerId, body: unknown) => void
+  /** Whether the store says that this is the present process of its node: who is not, is not let in. Default: everybody is. */
+  readonly isCurrent?: (peer: PeerId) => boolean | Promise<boolean>
   readonly onPeerUp?: (peer: PeerId) => void
   readonly onPeerDown?: (peer: PeerId, reason: Error) => void
   /**

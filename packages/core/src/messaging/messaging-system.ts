@@ -27,6 +27,11 @@ export interface MessagingHandler {
   /** After `send` returned false for a frame that was taken: there is room again. Not called for a peer that went down in between. */
   onDrain(peer: PeerId): void
   /**
+   * Whether this is the present process of its node, as the store says. Transports to which peers connect ask it of each that wants in, after it has proved
+   * who it is; false, or a rejection, keeps it out, and it may try again. Without it nobody is kept out.
+   */
+  isCurrent?(peer: PeerId): boolean | Promise<boolean>
+  /**
    * Something from outside was wrong (malformed bytes, a refused handshake, an address that can't be reached) and was dealt with: for logs and metrics.
    * `peer` is there when it is known whom it concerns. Repeated failures of the same attempt may be reported once.
    */

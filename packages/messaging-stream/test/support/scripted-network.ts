@@ -2,6 +2,7 @@
 // So a test can run through the orders in which a network may do things.
 
 import type { ByteChannel, ChannelListener } from '../../src/byte-channel.ts'
+import type { ChannelSecurity } from '../../src/channel-security.ts'
 
 type Step = () => void
 
@@ -15,6 +16,7 @@ export class ScriptedSocket implements ByteChannel {
   /** Writes wait: nobody reads at the other end. */
   blocked = false
   #unread: { readonly chunk: Uint8Array; readonly written: () => void }[] = []
+  readonly security: ChannelSecurity | undefined = undefined
   #closeQueued = false
   #listener: ChannelListener | undefined
 

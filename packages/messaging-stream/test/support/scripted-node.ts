@@ -1,6 +1,6 @@
 // A node's peers over the scripted network: the real peer table and the real connections, without sockets or clocks.
 
-import type { LocalIdentity, PeerId } from '@cajun/core/adapter'
+import type { LocalIdentity, MessagingHandler, PeerId } from '@cajun/core/adapter'
 import type { ManualRuntime } from '../../../core/test/support/manual-runtime.ts'
 import { Connection, type ConnectionContext, openLimits } from '../../src/connection.ts'
 import { Doorway } from '../../src/doorway.ts'
@@ -26,6 +26,7 @@ export class ScriptedNode {
     runtime: ManualRuntime,
     options: Partial<StreamMessagingOptions> = {},
     processId = `${nodeId}-1`,
+    isCurrent?: MessagingHandler['isCurrent'],
   ) {
     this.local = { clusterId: 'c', nodeId, processId }
     this.runtime = runtime
@@ -43,6 +44,7 @@ export class ScriptedNode {
         onPeerUp: (peer) => told(`up ${peer.processId}`),
         onPeerDown: (peer) => told(`down ${peer.processId}`),
         onFrame: (_peer, frame) => this.frames.push(frame),
+        ...(isCurrent === undefined ? {} : { isCurrent }),
         onDrain: (peer) => told(`drain ${peer.processId}`),
         onError: (error) => this.errors.push(error),
       },
@@ -51,7 +53,14 @@ export class ScriptedNode {
     })
     const context: ConnectionContext = {
       options: resolved,
-      identity: { local: this.local, maxFrameBytes: resolved.maxFrameBytes, nextSerial: () => ++serial },
+      identity: {
+        local: this.local,
+        maxFrameBytes: resolved.maxFrameBytes,
+        nextSerial: () => ++serial,
+        nonce: () => new Uint8Array(32),
+        authenticator: undefined,
+        requiresTls: false,
+      },
       owner: this.peers,
       openLimits: openLimits(resolved.maxFrameBytes),
     }

@@ -33,6 +33,7 @@ export async function rawPeer(
           maxFrameBytes: to.maxFrameBytes,
           from: { clusterId: 'c', nodeId: 'raw', processId: 'raw-1' },
           expected: to,
+          nonce: new Uint8Array(32),
         }),
       ),
     )
