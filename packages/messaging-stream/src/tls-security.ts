@@ -1,13 +1,31 @@
 // TLS as nodes speak it: how a server and a client are made, and what a socket says about the other side.
 
-import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls'
+import type { ConnectionOptions, Server, TLSSocket, TlsOptions } from 'node:tls'
 import { ProtocolError } from '@cajun/core/adapter'
 import { BINDING_BYTES, BINDING_LABEL, type ChannelSecurity, urisOf } from './channel-security.ts'
 import type { TlsMaterial } from './tls-credentials.ts'
 
-/** Both sides show a certificate, and nobody without a good one gets a byte through. */
+/**
+ * Both sides show a certificate. Gotcha: with `rejectUnauthorized: true` Node puts those without a good one out by itself, and tells nobody, so that an expired
+ * certificate is a riddle. `reportRefusals` does both.
+ */
 export function tlsServerOptions(material: TlsMaterial, connectTimeoutMs: number): TlsOptions {
-  return { ...material.options, requestCert: true, rejectUnauthorized: true, handshakeTimeout: connectTimeoutMs }
+  return { ...material.options, requestCert: true, rejectUnauthorized: false, handshakeTimeout: connectTimeoutMs }
+}
+
+/** Puts out who has no good certificate, before anybody else sees the socket, and says what was wrong with it. */
+export function reportRefusals(server: Server, onError: (error: ProtocolError) => void): void {
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    if (socket.authorized) return
+    socket.on('error', () => {})
+    socket.destroy()
+    onError(new ProtocolError(`a connection was refused: TLS: the certificate: ${socket.authorizationError}`))
+  })
+  server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+    // Somebody merely went away.
+    if (error.code === 'ECONNRESET' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return
+    onError(new ProtocolError(`a connection was refused: TLS: ${error.code ?? error.message}`, { cause: error }))
+  })
 }
 
 /** The certificate is not compared with the host: the handshake compares it with the node that was wanted, wherever that one runs. */
@@ -25,10 +43,4 @@ export function securityOf(socket: TLSSocket): ChannelSecurity {
   } catch {
     return { peerUris: [], binding: new Uint8Array(0) }
   }
-}
-
-/** For `tlsClientError`: undefined when somebody merely went away. */
-export function tlsRefusal(error: NodeJS.ErrnoException): ProtocolError | undefined {
-  if (error.code === 'ECONNRESET' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return undefined
-  return new ProtocolError(`a connection was refused: TLS: ${error.code ?? error.message}`, { cause: error })
 }

@@ -9,9 +9,9 @@ import {
   Listener,
   parseAddress,
   type ResolvedStreamOptions,
+  reportRefusals,
   type TlsCredentials,
   tlsClientOptions,
-  tlsRefusal,
   tlsServerOptions,
 } from '@cajun/messaging-stream'
 import { SocketChannel } from './socket-channel.ts'
@@ -54,14 +54,11 @@ export class TcpCarrier implements Carrier {
   /** Never listens itself: it gets its sockets from the listener, so that those in the doorway are counted from their first packet. */
   #secureServer(credentials: TlsCredentials, events: CarrierEvents): Server {
     const server = createServer(tlsServerOptions(credentials.material, this.#options.connectTimeoutMs), (socket) => {
-      const entrant = this.#listener?.entrantOf(socket)
+      const entrant = socket.authorized ? this.#listener?.entrantOf(socket) : undefined
       if (entrant === undefined) socket.destroy()
       else events.onChannel(new SocketChannel(socket), entrant)
     })
-    server.on('tlsClientError', (error) => {
-      const refusal = tlsRefusal(error)
-      if (refusal !== undefined) events.onError(refusal)
-    })
+    reportRefusals(server, (error) => events.onError(error))
     credentials.onChange = (material) => server.setSecureContext(material.options)
     return server
   }

@@ -17,9 +17,9 @@ import {
   isLoopback,
   isWildcard,
   Listener,
+  reportRefusals,
   type TlsCredentials,
   tlsClientOptions,
-  tlsRefusal,
   tlsServerOptions,
 } from '@cajun/messaging-stream'
 import { type ClientOptions, type ServerOptions, WebSocket, WebSocketServer } from 'ws'
@@ -133,10 +133,7 @@ export class WebSocketCarrier implements Carrier {
       { ...tlsServerOptions(credentials.material, connectTimeoutMs), maxHeaderSize: MAX_HEADER_BYTES },
       answer,
     )
-    server.on('tlsClientError', (error) => {
-      const refusal = tlsRefusal(error)
-      if (refusal !== undefined) events.onError(refusal)
-    })
+    reportRefusals(server, (error) => events.onError(error))
     credentials.onChange = (material) => server.setSecureContext(material.options)
     return server
   }
@@ -210,9 +207,9 @@ export class WebSocketCarrier implements Carrier {
       if (!entrant.isPending) socket.off('data', count)
       else if (bytes > HANDSHAKE_LIMIT_BYTES) socket.destroy()
     }
-    // What came with the request (`head`) comes again as data.
-    socket.on('data', count)
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      // Not earlier: `head` comes again as data, and would be lost if somebody listened before ws does.
+      socket.prependListener('data', count)
       events.onChannel(new WebSocketChannel(webSocket, () => socket, this.#credentials !== undefined), entrant)
     })
   }

@@ -1,6 +1,5 @@
 // What is special to WebSocket: what of ws is switched off or bounded, and living on a server that is somebody else's.
 
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
@@ -8,6 +7,7 @@ import type { MessagingHandler } from '@cajun/core/adapter'
 import { describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { encodeMessage } from '../../messaging-stream/src/wire-format.ts'
+import { upgradeAnswer } from '../../messaging-stream/test/support/knocking.ts'
 import { WebSocketMessagingSystem } from '../src/index.ts'
 import { CHUNK_BYTES, WebSocketChannel } from '../src/web-socket-channel.ts'
 import { rawPeer } from './support/raw-peer.ts'
@@ -132,12 +132,7 @@ describe('the WebSocket', () => {
     await using server = await listening()
     const silent = new Promise<Socket>((resolve) => {
       server.server.on('upgrade', (incoming, socket) => {
-        const accept = createHash('sha1')
-          .update(`${incoming.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-          .digest('base64')
-        socket.write(
-          `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-        )
+        socket.write(upgradeAnswer(Buffer.from(`sec-websocket-key: ${incoming.headers['sec-websocket-key']}`)))
         resolve(socket as Socket)
       })
     })
