@@ -1,11 +1,8 @@
 // Options of transports that listen on a port: their defaults, and what is refused at construction.
 
 import { ConfigError } from '@cajun/core/adapter'
-import { MIN_SECRET_BYTES, type SharedSecret } from './authenticator.ts'
-import { nameFits } from './handshake-message.ts'
-import type { ResolvedTlsFiles, TlsFiles } from './tls-credentials.ts'
-import { MAX_NAME_BYTES } from './wire-format.ts'
 import { isLoopback, isWildcard, parseAddress } from './address.ts'
+import { MIN_SECRET_BYTES, type SharedSecret } from './authenticator.ts'
 import {
   type ConnectionOptions,
   connectionDefaults,
@@ -14,6 +11,9 @@ import {
   type ResolvedConnectionOptions,
   resolveConnectionOptions,
 } from './connection-options.ts'
+import { nameFits } from './handshake-message.ts'
+import type { ResolvedTlsFiles, TlsFiles } from './tls-credentials.ts'
+import { MAX_NAME_BYTES } from './wire-format.ts'
 
 export interface StreamMessagingOptions extends ConnectionOptions {
   /** The interface to listen on. Default `127.0.0.1`: reachable from this machine alone. Anything else needs `tls`, or `insecure: true`. */
@@ -91,21 +91,29 @@ function checkTls(tls: ResolvedTlsFiles, secrets: unknown): void {
   }
   duration('tls.reloadIntervalMs', tls.reloadIntervalMs)
   if (secrets === undefined) {
-    throw new ConfigError('option tls is given without option secrets: nodes prove a shared secret, too, so that a certificate alone lets nobody in')
+    throw new ConfigError(
+      'option tls is given without option secrets: nodes prove a shared secret, too, so that a certificate alone lets nobody in',
+    )
   }
 }
 
 /** What is wrong is said without the secret itself. */
 function checkSecrets(secrets: readonly SharedSecret[]): void {
   if (!Array.isArray(secrets) || secrets.length < 1 || secrets.length > 2) {
-    throw new ConfigError(`option secrets holds ${Array.isArray(secrets) ? secrets.length : 'no'} secrets; it must be one, or two while it is exchanged`)
+    throw new ConfigError(
+      `option secrets holds ${Array.isArray(secrets) ? secrets.length : 'no'} secrets; it must be one, or two while it is exchanged`,
+    )
   }
   for (const [i, { id, secret }] of secrets.entries()) {
-    if (typeof id !== 'string' || !nameFits(id)) throw new ConfigError(`option secrets[${i}].id must be a text of 1 to ${MAX_NAME_BYTES} bytes`)
+    if (typeof id !== 'string' || !nameFits(id))
+      throw new ConfigError(`option secrets[${i}].id must be a text of 1 to ${MAX_NAME_BYTES} bytes`)
     const bytes = typeof secret === 'string' ? Buffer.byteLength(secret) : secret instanceof Uint8Array ? secret.byteLength : 0
     if (bytes < MIN_SECRET_BYTES) {
-      throw new ConfigError(`option secrets[${i}].secret has ${bytes} bytes; at least ${MIN_SECRET_BYTES} are needed, as from: openssl rand -base64 32`)
+      throw new ConfigError(
+        `option secrets[${i}].secret has ${bytes} bytes; at least ${MIN_SECRET_BYTES} are needed, as from: openssl rand -base64 32`,
+      )
     }
   }
-  if (secrets.length === 2 && secrets[0].id === secrets[1].id) throw new ConfigError(`option secrets holds two secrets with the id '${secrets[0].id}'`)
+  if (secrets.length === 2 && secrets[0].id === secrets[1].id)
+    throw new ConfigError(`option secrets holds two secrets with the id '${secrets[0].id}'`)
 }

@@ -33,6 +33,12 @@ export function tlsClientOptions(material: TlsMaterial): ConnectionOptions {
   return { secureContext: material.context, rejectUnauthorized: true, checkServerIdentity: () => undefined }
 }
 
+/** What a socket's error is to its connection: bytes that are no TLS are malformed, whoever put them there. */
+export function channelError(error: NodeJS.ErrnoException): Error {
+  if (error.code?.startsWith('ERR_SSL_') !== true) return error
+  return new ProtocolError(`TLS: ${error.code}`, { cause: error })
+}
+
 /** Of a socket whose TLS handshake is complete. One whose certificate was not verified has no names, whatever it says; nor has one that is gone. */
 export function securityOf(socket: TLSSocket): ChannelSecurity {
   try {

@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { type ByteChannel, type ChannelListener, type ChannelSecurity, securityOf } from '@cajun/messaging-stream'
+import { type ByteChannel, type ChannelListener, type ChannelSecurity, channelError, securityOf } from '@cajun/messaging-stream'
 
 export class SocketChannel implements ByteChannel {
   readonly #socket: Socket
@@ -21,7 +21,7 @@ export class SocketChannel implements ByteChannel {
     socket.on(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => listener.onOpen())
     socket.on('data', (chunk) => listener.onData(chunk))
     // Stays for the socket's whole life: an 'error' that nobody listens to would end the process.
-    socket.on('error', (error) => listener.onError(error))
+    socket.on('error', (error) => listener.onError(channelError(error)))
     socket.on('end', () => listener.onEnd())
     socket.on('close', () => listener.onClose())
   }

@@ -1,10 +1,6 @@
 // The TCP transport keeps the contract of messaging systems, over real sockets and through proxies that break them: plain, and with TLS and a
 // shared secret.
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type Authority, type Certificate, issueCertificate, openAuthority } from '@cajun/certificates'
 import { messagingSystemContract } from '@cajun/contract-tests'
 import { afterAll, beforeAll } from 'vitest'
 import { type CertifiedNodes, certifiedNodes } from '../../messaging-stream/test/support/certified-nodes.ts'

@@ -3,8 +3,8 @@
 
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { ProtocolError, TransportError } from '@cajun/core/adapter'
-import { type ByteChannel, type ChannelListener, type ChannelSecurity, securityOf } from '@cajun/messaging-stream'
+import { ProtocolError } from '@cajun/core/adapter'
+import { type ByteChannel, type ChannelListener, type ChannelSecurity, channelError, securityOf } from '@cajun/messaging-stream'
 import type { ClientOptions, RawData, WebSocket } from 'ws'
 
 /** The largest binary message. Every chunk that arrives is a sign of life, so a large frame on a slow line is none too. */
@@ -57,9 +57,9 @@ export class WebSocketChannel implements ByteChannel {
       else broken('a text message came over the WebSocket; peers send binary ones')
     })
     // Stays for its whole life: an 'error' that nobody listens to would end the process.
-    webSocket.on('error', (error: Error & { readonly code?: unknown }) => {
-      if (typeof error.code === 'string' && error.code.startsWith('WS_ERR_')) broken(`not a WebSocket peer: ${error.message}`, error)
-      else listener.onError(new TransportError(error.message, { cause: error }))
+    webSocket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code?.startsWith('WS_ERR_') === true) broken(`not a WebSocket peer: ${error.message}`, error)
+      else listener.onError(channelError(error))
     })
     webSocket.on('close', () => listener.onClose())
   }

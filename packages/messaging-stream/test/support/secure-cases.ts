@@ -5,7 +5,13 @@ import { copyFile, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ConnectionOptions, createServer as createSecureServer, connect as secureConnect, type TLSSocket, type TlsOptions } from 'node:tls'
+import {
+  type ConnectionOptions,
+  createServer as createSecureServer,
+  connect as secureConnect,
+  type TLSSocket,
+  type TlsOptions,
+} from 'node:tls'
 import { type Authority, type Certificate, issueNodeCertificate, openAuthority } from '@cajun/certificates'
 import type { MessagingHandler, MessagingSystem } from '@cajun/core/adapter'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
