@@ -358,7 +358,7 @@ export const clusterMutations: readonly Mutation[] = [
       },
       {
         file: 'cluster/leader.ts',
-        find: 'epoch: this.#floorOf(kind, nodes) }',
+        find: 'epoch: this.#firstEpoch(kind, nodes) }',
         replace: 'epoch: 0 }',
       },
     ],

@@ -7,7 +7,8 @@ import type { SimulatedProcess } from './host.ts'
 import type { Marks } from './marks.ts'
 import type { SimulatedStore, StoreWrite } from './store.ts'
 
-const EPOCHS_PER_ERA = 1_000_000
+/** Above every time of day in milliseconds. */
+const EPOCHS_PER_ERA = 1e13
 const REBIRTH_NOTICED_MS = 5_000
 
 interface Ownership {
@@ -145,8 +146,8 @@ export class Truth {
     return document?.pins.get(id) ?? document?.shards[shardOf(id, document.shardCount)]
   }
 
-  #isForgotten(): boolean {
-    if (this.#rebornAtMs < 0) return false
+  #isForgotten(by: SimulatedProcess | undefined, epoch: number): boolean {
+    if (this.#rebornAtMs < 0 || by === undefined || by.runtime.wallMs() >= epoch) return false
     return [...this.#registered.values()].every((processId) => this.startedMs(this.processName(processId)) > this.#rebornAtMs)
   }
 
@@ -201,10 +202,10 @@ export class Truth {
     }
     const document = parsePlacement(key, value)
     let before = this.#documents.get(document.kind)
-    if (before !== undefined && document.epoch < before.epoch && this.#isForgotten()) {
-      // The store lost its data and nobody who is registered knew them: the world begins anew. Who remembers
-      // and joins later raises the epochs again.
-      this.#marks.reach('store reborn and nobody left who remembers')
+    if (before !== undefined && document.epoch < before.epoch && this.#isForgotten(by, before.epoch)) {
+      // The store lost its data, nobody who is registered knew them, and the leader's clock is behind by more than the store had lived: the world begins
+      // anew. Who remembers and joins later raises the epochs again.
+      this.#marks.reach('store reborn, nobody left who remembers, and a clock behind')
       this.#era++
       this.#documents.clear()
       before = undefined

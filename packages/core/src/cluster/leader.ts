@@ -27,7 +27,7 @@ export interface LeaderOptions {
   readonly reconcileMs: number
   /** When nobody may be declared dead (or, after the store was reborn, nothing be placed) before: a reading of the lease clock. */
   readonly patience: () => { readonly deathsAfterMs: number; readonly placeAfterMs: number }
-  /** The epoch above which a document that does not exist yet begins. */
+  /** The highest epoch that this process remembers from before the store lost its data. */
   readonly epochFloor: (kind: string) => number
   /** A document was written: it is in force at once, here. */
   readonly onWritten: (document: PlacementDocument) => void
@@ -167,9 +167,17 @@ export class Leader {
     const { shardCount } = this.#options
     for (const kind of new Set(nodes.flatMap((node) => node.kinds))) {
       if (documents.has(kind) || unreadable.has(kind)) continue
-      const document = { ...initialPlacement(kind, shardCount, HASH_VERSION), epoch: this.#floorOf(kind, nodes) }
+      const document = { ...initialPlacement(kind, shardCount, HASH_VERSION), epoch: this.#firstEpoch(kind, nodes) }
       documents.set(kind, { document, version: null })
     }
+  }
+
+  /**
+   * That there is no document can mean that the store lost its data, and that nobody who remembers them is registered. So epochs begin at the time of day:
+   * above all that an earlier life of the store gave out, as long as that were fewer than one a millisecond and clocks differ by less than it lived.
+   */
+  #firstEpoch(kind: string, nodes: readonly NodeRecord[]): number {
+    return Math.max(0, Math.floor(this.#options.runtime.wallMs()), this.#floorOf(kind, nodes))
   }
 
   /** Epochs that were given out before the store lost its data, as far as anybody here remembers. */

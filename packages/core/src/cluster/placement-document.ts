@@ -2,7 +2,7 @@
 // read by every node. This file owns its shape and what its numbers mean; `placement-codec.ts` its stored form,
 // `placement-transitions.ts` the only ways in which it changes, `planner.ts` which of them are wanted.
 //
-// Stored under `placement/<kind>` and never deleted, because its epoch counter must never start again.
+// Stored under `placement/<kind>` and never deleted, because its epochs must never fall.
 
 import { IncompatibleClusterError } from '../errors.ts'
 import { HASH_VERSION } from '../hashing/key-hash.ts'
@@ -44,7 +44,7 @@ export interface PlacementDocument {
   readonly hashVersion: number
   /** Grows by one with every write of the document (a `move` added changes no epoch): a reader never goes back to an older one. The leader sets it when it writes; 0: not written yet. */
   readonly revision: number
-  /** The last epoch given out. */
+  /** The last epoch given out. The first one is above the time of day, in milliseconds since 1970, at which the document was made: see the leader. */
   readonly epoch: number
   /** `shardCount` entries. */
   readonly shards: readonly PlacementEntry[]

@@ -17,8 +17,7 @@ import { ManualRuntime } from '../support/manual-runtime.ts'
 const TTL = 3_000
 const keys = new ClusterKeys('t')
 
-function newWorld() {
-  const runtime = new ManualRuntime()
+function newWorld(runtime = new ManualRuntime()) {
   const database = new EmbeddedDatabase({ runtime })
   async function open(faults = new LinkFaults()) {
     const store = new MemoryMetadataStore({ database, runtime, timeoutMs: 1_000, faults, onError: () => {} })
@@ -402,7 +401,8 @@ describe('the leader', () => {
 
   it('places nothing in a store that was reborn before old leases are over, and then above the old epochs', async () => {
     const world = newWorld()
-    const options: NewLeaderOptions = { epochFloor: 500 }
+    const known = world.runtime.wallMs() + 500_000
+    const options: NewLeaderOptions = { epochFloor: known }
     const { leader, leadership, join, document } = await newLeader(world, options)
     options.placeAfterMs = world.runtime.leaseMs() + 1_000
     await join('a')
@@ -410,7 +410,24 @@ describe('the leader', () => {
     await world.runtime.advanceAndSettle(900)
     await expect(document()).rejects.toThrow()
     await world.runtime.advanceAndSettle(200)
-    expect((await document()).shards.every((entry) => entry.epoch > 500)).toBe(true)
+    expect((await document()).shards.every((entry) => entry.epoch > known)).toBe(true)
+  })
+
+  it('begins the epochs of a store that it finds empty above those of an earlier life, though nobody remembers them', async () => {
+    const world = newWorld()
+    const before = await newLeader(world)
+    await before.join('a')
+    before.leader.lead(before.leadership)
+    await world.runtime.settle()
+    const old = await before.document()
+    await world.runtime.advanceAndSettle(2_000)
+    const reborn = newWorld(world.runtime)
+    const after = await newLeader(reborn)
+    await after.join('b')
+    after.leader.lead(after.leadership)
+    await reborn.runtime.settle()
+    const lowest = Math.min(...(await after.document()).shards.map((entry) => entry.epoch))
+    expect(lowest).toBeGreaterThan(old.epoch + 1_900)
   })
 
   it('raises epochs above what a node remembers that comes back later, and every owner keeps its state', async () => {
@@ -420,9 +437,11 @@ describe('the leader', () => {
     leader.lead(leadership)
     await world.runtime.settle()
     const before = await document()
-    await join('b', { kinds: [], epochs: { k: 900 } })
+    await join('b', { kinds: [], epochs: { k: before.epoch + 900 } })
     const after = await document()
-    expect(after.shards.every((entry, shard) => entry.epoch > 900 && entry.after <= (before.shards[shard]?.epoch ?? 0))).toBe(true)
+    expect(
+      after.shards.every((entry, shard) => entry.epoch > before.epoch + 900 && entry.after <= (before.shards[shard]?.epoch ?? 0)),
+    ).toBe(true)
   })
 
   it('finds out by reading whether a write of unknown outcome was applied', async () => {
