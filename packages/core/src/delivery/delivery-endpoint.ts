@@ -14,7 +14,7 @@ import { FrameIntake } from './frame-intake.ts'
 import { InStream } from './in-stream.ts'
 import { Inbound } from './inbound.ts'
 import { checkSnapshot, InboundMessage } from './inbound-message.ts'
-import { NEW_LINK, TAKE } from './link.ts'
+import { NEW_LINK, PROGRESS, TAKE } from './link.ts'
 import { LocalDelivery } from './local-delivery.ts'
 import type { Message } from './message.ts'
 import { OutStream } from './out-stream.ts'
@@ -70,8 +70,8 @@ export class DeliveryEndpoint implements MessagingHandler {
           peer?.endings.acknowledge(tenure, id)
           if (peer !== undefined) markDirty(peer)
         },
-        outcome: (tenure, { source: { peer } }, id, outcome, bytes) => {
-          peer?.endings.outcome(tenure, id, outcome, bytes)
+        outcome: (tenure, { source: { peer } }, id, outcome, bytes, onReceipted) => {
+          peer?.endings.outcome(tenure, id, outcome, bytes, onReceipted)
           if (peer !== undefined) markDirty(peer)
         },
       },
@@ -300,6 +300,7 @@ export class DeliveryEndpoint implements MessagingHandler {
       const actions = peer.link.received(reader.header, this.#core.now())
       peer.breaker.close()
       if (actions & NEW_LINK) this.#linkLost(peer)
+      if (actions & PROGRESS) peer.endings.receipted(peer.link.receiptedSeq)
       if (actions & TAKE) {
         this.#intake.read(peer, this.#processes.source(from.nodeId, from.processId), reader)
         peer.link.understood()

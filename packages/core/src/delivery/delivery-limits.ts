@@ -41,7 +41,7 @@ export interface DeliveryLimits {
   /** Deadline of an ask, and of a tell or send, that names none. Defaults 10 s and 60 s. */
   readonly askTimeoutMs: number
   readonly sendTimeoutMs: number
-  /** Owner deaths that a message may be in hand at. Default 3. */
+  /** Owner deaths that a message may be in hand at: with the last it is dead-lettered as poison. 2 or more, because at a first death it isn't known what was in hand. Default 3. */
   readonly poisonDeaths: number
 }
 
@@ -102,6 +102,9 @@ function checkTogether(limits: DeliveryLimits, maxFrameBytes: number): void {
     if (limits[name] < limits.maxPayloadBytes) {
       throw new ConfigError(`${name} is ${limits[name]}; it must hold at least one payload (maxPayloadBytes ${limits.maxPayloadBytes})`)
     }
+  }
+  if (limits.poisonDeaths < 2) {
+    throw new ConfigError(`poisonDeaths is ${limits.poisonDeaths}; it must be 2 or more: at a first death it isn't known which message was in hand`)
   }
   if (limits.probeMinMs > limits.probeMaxMs) {
     throw new ConfigError(`probeMinMs is ${limits.probeMinMs}; it must not exceed probeMaxMs (${limits.probeMaxMs})`)

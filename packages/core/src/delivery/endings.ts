@@ -13,6 +13,12 @@ interface Outcome {
   readonly id: number
   readonly outcome: number
   readonly bytes: Uint8Array
+  readonly onReceipted: (() => void) | undefined
+}
+
+interface ToReceipt {
+  readonly frame: PeerFrame
+  readonly onReceipted: () => void
 }
 
 class Batch {
@@ -31,6 +37,8 @@ export class Endings {
   readonly #batches = new Map<Tenure, Batch>()
   #touched: Batch[] = []
   #last: Batch | undefined
+  /** In the order of their frames. */
+  readonly #toReceipt: ToReceipt[] = []
 
   /** A message's turn has ended. */
   acknowledge(tenure: Tenure, id: number): void {
@@ -40,8 +48,24 @@ export class Endings {
     ids.push(id)
   }
 
-  outcome(tenure: Tenure, id: number, outcome: number, bytes: Uint8Array): void {
-    this.#batch(tenure).outcomes.push({ id, outcome, bytes })
+  /** `onReceipted`: the peer has it. Not called when the link is lost before. */
+  outcome(tenure: Tenure, id: number, outcome: number, bytes: Uint8Array, onReceipted?: () => void): void {
+    this.#batch(tenure).outcomes.push({ id, outcome, bytes, onReceipted })
+  }
+
+  /** The peer has taken every frame up to this number. */
+  receipted(seq: number): void {
+    const toReceipt = this.#toReceipt
+    while (toReceipt.length > 0) {
+      const { frame, onReceipted } = toReceipt[0] as ToReceipt
+      if (frame.seq === 0 || frame.seq > seq) return
+      toReceipt.shift()
+      onReceipted()
+    }
+  }
+
+  linkLost(): void {
+    this.#toReceipt.length = 0
   }
 
   get isEmpty(): boolean {
@@ -134,8 +158,9 @@ export class Endings {
     const outcomes = batch.outcomes
     if (outcomes.length === 0) return
     batch.outcomes = []
-    for (const { id, outcome, bytes } of outcomes) {
+    for (const { id, outcome, bytes, onReceipted } of outcomes) {
       const frame = writer.reserve(32 + bytes.length)
+      if (onReceipted !== undefined) this.#toReceipt.push({ frame, onReceipted })
       frame.gate(batch.tenure, writer.at)
       writer.byte(ITEM_OUTCOME)
       writer.varint(batch.tenure.epoch)

@@ -159,7 +159,9 @@ export class Flusher {
   armTimer(peer: Peer): void {
     if (this.#core.isClosed) return
     const retentionMs = peer.downSinceMs === undefined ? Number.POSITIVE_INFINITY : peer.downSinceMs + this.#core.limits.linkRetentionMs
-    const dueMs = Math.min(peer.link.dueMs, peer.link.isUp ? Number.POSITIVE_INFINITY : retentionMs)
+    // A transport that is full takes nothing now: what is due by then leaves after it has drained.
+    const linkDueMs = peer.isTransportFull ? Number.POSITIVE_INFINITY : peer.link.dueMs
+    const dueMs = Math.min(linkDueMs, peer.link.isUp ? Number.POSITIVE_INFINITY : retentionMs)
     if (dueMs >= peer.timerAtMs) return
     this.stopTimer(peer)
     peer.timerAtMs = dueMs

@@ -16,7 +16,9 @@ import type { Tenure } from './tenure.ts'
 export interface InboundHost {
   readonly core: DeliveryCore
   acknowledge(tenure: Tenure, stream: InStream, id: number): void
-  outcome(tenure: Tenure, stream: InStream, id: number, outcome: number, bytes: Uint8Array): void
+  outcome(tenure: Tenure, stream: InStream, id: number, outcome: number, bytes: Uint8Array, onReceipted?: () => void): void
+  /** A suspect's turn has ended, or there will be none. */
+  suspectEnded(message: InboundMessage): void
 }
 
 /** What a handoff ships of a stashed message. */
@@ -54,6 +56,10 @@ export class InboundMessage implements Message {
   /** On this process's monotonic clock. */
   atMs: number = Number.POSITIVE_INFINITY
   tenure: Tenure | undefined = undefined
+  /** It may have brought an owner down: see `suspects.ts`. */
+  isSuspect = false
+  runsAlone = false
+  clearance: 'none' | 'waiting' | 'announced' | 'cleared' = 'none'
   #state: 'queued' | 'stashed' | 'ended' = 'queued'
   readonly #host: InboundHost
 
@@ -88,7 +94,7 @@ export class InboundMessage implements Message {
     const { tenure } = this
     if (this.#state !== 'queued' || tenure === undefined || tenure.state === 'discarded') return false
     if ((this.isReliable || this.isReminder) && this.#isDuplicate(tenure)) {
-      this.#state = 'ended'
+      this.#leave('ended')
       return false
     }
     if (this.malformed !== undefined) {
@@ -132,7 +138,7 @@ export class InboundMessage implements Message {
   stashed(): void {
     const { tenure } = this
     if (this.#state !== 'queued' || tenure === undefined || tenure.state === 'discarded') return
-    this.#state = 'stashed'
+    this.#leave('stashed')
     if (!this.isReliable) return
     if (this.isAsk) {
       const cell = this.#record(tenure)
@@ -143,7 +149,7 @@ export class InboundMessage implements Message {
 
   /** The sender sends it again: every way in which a mailbox is emptied leads to a higher epoch. */
   returned(): void {
-    this.#state = 'ended'
+    this.#leave('ended')
   }
 
   toSnapshot(): unknown {
@@ -172,7 +178,7 @@ export class InboundMessage implements Message {
   /** It was at a process that does not own the actor any more, and is not sent again. */
   lost(reason: DeadLetterReason): void {
     if (this.#state === 'ended') return
-    this.#state = 'ended'
+    this.#leave('ended')
     if (!this.isReliable && !this.isAsk) this.#deadLetter(reason, undefined)
   }
 
@@ -206,9 +212,14 @@ export class InboundMessage implements Message {
   /** The tenure, if the end still counts. */
   #end(): Tenure | undefined {
     if (this.#state === 'ended') return undefined
-    this.#state = 'ended'
+    this.#leave('ended')
     const { tenure } = this
     return tenure === undefined || tenure.state === 'discarded' ? undefined : tenure
+  }
+
+  #leave(state: 'stashed' | 'ended'): void {
+    this.#state = state
+    if (this.isSuspect) this.#host.suspectEnded(this)
   }
 
   #record(tenure: Tenure): RecordCell {

@@ -5,10 +5,12 @@ import { ProtocolError } from '../errors.ts'
 import type { ActorAddress } from '../messaging/address.ts'
 import {
   creditCost,
+  EXTRA_ALONE,
   EXTRA_CHAIN,
   EXTRA_DEADLINE,
   EXTRA_SENDER,
   EXTRA_STASHED,
+  EXTRA_SUSPECT,
   ITEM_VOID,
   MESSAGE_ASK,
   MESSAGE_EXTRA,
@@ -26,15 +28,20 @@ import { type InboundHost, InboundMessage } from './inbound-message.ts'
 import type { Peer } from './peer.ts'
 import type { Location } from './placement-view.ts'
 import { actorKey, type Source } from './records.ts'
+import { Suspects } from './suspects.ts'
 import type { Tenure } from './tenure.ts'
 import type { Tenures } from './tenures.ts'
 
 const MAX_CHAIN = 1_000
 
+/** What inbound delivery needs of the endpoint. */
+export type InboundSurroundings = Omit<InboundHost, 'suspectEnded'> & { markDirty(peer: Peer): void }
+
 export class Inbound {
-  readonly host: InboundHost & { markDirty(peer: Peer): void }
+  readonly host: InboundHost & InboundSurroundings
   readonly #core: DeliveryCore
   readonly #tenures: Tenures
+  readonly #suspects: Suspects
   /** Streams with waiting messages, by source and actor: a stream that gets another number on its link keeps its queue. */
   readonly #parked = new Map<Source, Map<string, InStream>>()
   // What the last message of the frame was.
@@ -43,10 +50,11 @@ export class Inbound {
   #lastName = ''
   #lastDeadlineMs = 0
 
-  constructor(host: InboundHost & { markDirty(peer: Peer): void }, tenures: Tenures) {
-    this.host = host
-    this.#core = host.core
+  constructor(surroundings: InboundSurroundings, tenures: Tenures) {
+    this.#core = surroundings.core
     this.#tenures = tenures
+    this.host = { ...surroundings, suspectEnded: (message) => this.#suspects.ended(message) }
+    this.#suspects = new Suspects({ ...surroundings, retry: (stream) => this.retry(stream) })
   }
 
   beginFrame(baseId: number): void {
@@ -121,7 +129,11 @@ export class Inbound {
     message.malformed = malformed
     if (this.#lastDeadlineMs > 0) message.atMs = this.#core.now() + this.#lastDeadlineMs
     if (extra & EXTRA_STASHED) message.isReminder = true
-    if (stream.parked.length > 0) stream.park(message)
+    if (extra & EXTRA_SUSPECT) {
+      message.isSuspect = true
+      message.runsAlone = (extra & EXTRA_ALONE) !== 0
+    }
+    if (stream.parked.length > 0) this.#parkBehind(stream, message)
     else if (!this.#take(stream, message)) this.#park(stream, message)
   }
 
@@ -162,6 +174,7 @@ export class Inbound {
     const tenure = this.#tenureOf(stream)
     if (tenure !== undefined && tenure.epoch === message.epoch && tenure.isAccepting) {
       message.tenure = tenure
+      if (message.isSuspect && !this.#suspects.mayStart(message)) return false
       if (!tenure.sink.deliver(stream.id, stream.path, message)) {
         tenure.waitForRoom(stream.id, stream)
         return false
@@ -199,6 +212,15 @@ export class Inbound {
     const owner = isNewer ? (location?.owner ?? null) : this.#core.options.local
     peer.moved.push({ stream, sentUnder: message.epoch, epoch: isNewer ? (location?.epoch ?? 0) : (tenure as Tenure).epoch, owner })
     this.host.markDirty(peer)
+  }
+
+  /** Suspects are announced while they wait, so that a stream of them takes one round trip and not one for each. */
+  #parkBehind(stream: InStream, message: InboundMessage): void {
+    stream.park(message)
+    const tenure = message.isSuspect ? this.#tenureOf(stream) : undefined
+    if (tenure === undefined || tenure.epoch !== message.epoch || !tenure.isAccepting) return
+    message.tenure = tenure
+    this.#suspects.mayStart(message)
   }
 
   #park(stream: InStream, message: InboundMessage): void {

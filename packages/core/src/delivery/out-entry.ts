@@ -51,8 +51,12 @@ export class OutEntry extends Deadline {
   hasBegun = false
   /** While it is in the mailbox of this process. */
   local: LocalMessage | undefined = undefined
-  /** Owner deaths that it may have been in hand at. */
+  /** Owner deaths that it was in hand at (the first: may have been). Above 0 it is suspect. */
   deaths = 0
+  /** Owners whose deaths would count: that it may have reached, or that have announced its turn. */
+  holders: Peer[] | undefined = undefined
+  /** Its present owner was told that it is suspect. */
+  isSentAsSuspect = false
   /** Neighbours among the outstanding messages of the stream, in order. */
   previous: OutEntry | undefined = undefined
   next: OutEntry | undefined = undefined
@@ -69,6 +73,28 @@ export class OutEntry extends Deadline {
   /** It may have reached an owner: under this route, or an earlier one. */
   get mayHaveArrived(): boolean {
     return this.wasTransmitted || (this.frame?.handed ?? false)
+  }
+
+  /** Its turn may have been in hand there when that died. */
+  held(by: Peer): void {
+    if (this.holders === undefined) this.holders = [by]
+    else if (!this.holders.includes(by)) this.holders.push(by)
+  }
+
+  /** Deaths that count, and those that may yet become known: what the next owner has to be told. */
+  suspicionAt(owner: Peer): number {
+    let suspicion = this.deaths
+    if (this.holders !== undefined) for (const holder of this.holders) if (holder !== owner) suspicion++
+    return suspicion
+  }
+
+  /** This process is gone. `true`: that counts, because the message was in hand there, or (nobody suspected it) may have been. */
+  countsDeathOf(peer: Peer): boolean {
+    const at = this.holders?.indexOf(peer) ?? -1
+    if (at >= 0) this.holders?.splice(at, 1)
+    else if (this.isSentAsSuspect || this.sentTo !== peer || !this.mayHaveArrived) return false
+    this.deaths++
+    return true
   }
 
   override expired(): void {

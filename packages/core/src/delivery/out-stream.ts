@@ -94,7 +94,11 @@ export class OutStream implements ActorAddress {
       const { frame } = entry
       if (frame === undefined) continue
       // A copy that has not left is withdrawn: the one that is written now takes its place.
-      if (frame.handed) entry.wasTransmitted = true
+      if (frame.handed) {
+        entry.wasTransmitted = true
+        // That its owner is dead may become known after the placement names another.
+        if (!entry.isSentAsSuspect && entry.sentTo !== undefined) entry.held(entry.sentTo)
+      }
       else voidItem(frame.bytes, entry.itemAt)
       entry.frame = undefined
     }

@@ -3,7 +3,7 @@
 
 import { DeliveryUnknownError, NotExecutedError } from '../errors.ts'
 import { type ActorAddress, formatAddress } from '../messaging/address.ts'
-import { OUTCOME_STASHED } from '../messaging/frame-format.ts'
+import { OUTCOME_BEGUN, OUTCOME_STASHED } from '../messaging/frame-format.ts'
 import { voidItem } from '../messaging/frame-writer.ts'
 import type { PeerId } from '../messaging/messaging-system.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
@@ -154,15 +154,18 @@ export class Outbound {
     }
   }
 
-  /** The owner's process is gone: what it may have had in hand counts that. */
+  /**
+   * The owner's process is gone: what was in hand counts that. Of a message that nobody suspected it isn't known, so the first death makes a suspect of
+   * everything that may have arrived; of a suspect the owner has said so before it began (`suspects.ts`).
+   */
   ownerDied(peer: Peer): void {
     for (const stream of this.streams()) {
-      if (stream.peer !== peer) continue
-      // A stream is handled in order, so only its oldest message can have been in hand.
-      let oldest = stream.head
-      while (oldest?.isStashed) oldest = oldest.next
-      if (oldest?.isReliable && oldest.sentTo === peer && oldest.mayHaveArrived) {
-        if (++oldest.deaths >= this.#core.limits.poisonDeaths) this.endEarly(oldest, 'poison')
+      for (let entry = stream.head; entry !== undefined; ) {
+        const { next } = entry
+        if (entry.isReliable && !entry.isStashed && entry.countsDeathOf(peer) && entry.deaths >= this.#core.limits.poisonDeaths) {
+          this.endEarly(entry, 'poison')
+        }
+        entry = next
       }
     }
   }
@@ -372,6 +375,10 @@ export class Outbound {
   outcome(peer: Peer, epoch: number, id: number, outcome: number, bytes: Uint8Array, start: number, end: number): void {
     const entry = this.#core.outbox.get(id)
     if (entry === undefined || !counts(entry, peer, epoch)) return
+    if (outcome === OUTCOME_BEGUN) {
+      entry.held(peer)
+      return
+    }
     this.settle(entry, outcome, bytes, start, end)
     this.#next(entry.stream)
   }

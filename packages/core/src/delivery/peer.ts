@@ -3,10 +3,12 @@
 
 import {
   creditCost,
+  EXTRA_ALONE,
   EXTRA_CHAIN,
   EXTRA_DEADLINE,
   EXTRA_SENDER,
   EXTRA_STASHED,
+  EXTRA_SUSPECT,
   HEADER_BYTES,
   ITEM_ACTOR,
   ITEM_CREDIT,
@@ -145,6 +147,7 @@ export class Peer {
     this.inNames.clear()
     this.inActors.clear()
     this.control.linkLost()
+    this.endings.linkLost()
     this.moved = []
     this.readCost = 0
     this.#creditTold = 0
@@ -296,6 +299,7 @@ export class Peer {
     if (sender !== undefined) extra |= EXTRA_SENDER
     if (chain !== undefined) extra |= EXTRA_CHAIN
     if (entry.isStashed) extra |= EXTRA_STASHED
+    else if (entry.deaths > 0 || entry.holders !== undefined) extra |= this.#suspicion(entry)
     let flags = ITEM_MESSAGE
     if (entry.isReliable) flags |= MESSAGE_RELIABLE
     if (entry.isAsk) flags |= MESSAGE_ASK
@@ -325,6 +329,13 @@ export class Peer {
     this.#lastSlot = stream.slot
     this.#lastName = name
     this.#lastDeadlineMs = left
+  }
+
+  #suspicion(entry: OutEntry): number {
+    const suspicion = entry.suspicionAt(this)
+    entry.isSentAsSuspect = suspicion > 0
+    if (suspicion === 0) return 0
+    return suspicion < this.#core.limits.poisonDeaths - 1 ? EXTRA_SUSPECT : EXTRA_SUSPECT | EXTRA_ALONE
   }
 
   #writeMoved(answer: MovedAnswer): void {

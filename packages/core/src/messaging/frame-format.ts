@@ -68,11 +68,18 @@ export const EXTRA_CHAIN = 4
 /** A reminder of an ask that the owner stashed: it must not run again. */
 export const EXTRA_STASHED = 8
 
+/** Its owner died, and it may have been in hand: it starts only when its sender knows that it is about to. */
+export const EXTRA_SUSPECT = 16
+/** With EXTRA_SUSPECT: the next death is its last, so it starts while no other suspect is in hand. */
+export const EXTRA_ALONE = 32
+
 export const OUTCOME_HANDLED = 0
 export const OUTCOME_FAILED = 1
 export const OUTCOME_REFUSED = 2
 export const OUTCOME_UNKNOWN = 3
 export const OUTCOME_STASHED = 4
+/** No end either: the turn of a suspect is about to start. */
+export const OUTCOME_BEGUN = 5
 
 /** What a message costs in credit: its payload, and what it takes to hold it. */
 export function creditCost(payloadBytes: number): number {

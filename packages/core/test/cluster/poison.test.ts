@@ -61,9 +61,9 @@ describe('a message that takes its node down', () => {
 
   it('as a tell is reported as a dead letter', async () => {
     deaths.length = 0
-    cluster = new MemoryCluster([Bomb], { delivery: { poisonDeaths: 1 } })
+    cluster = new MemoryCluster([Bomb], { delivery: { poisonDeaths: 2 } })
     const client = await cluster.start('client', { hosts: [] })
-    for (const nodeId of ['a', 'b']) await cluster.start(nodeId)
+    for (const nodeId of ['a', 'b', 'c']) await cluster.start(nodeId)
     exploding = async () => ({ nodeId: await ownerOf(client, 'x') })
     const letters: string[] = []
     client.onDeadLetter((letter) => letters.push(`${letter.type} ${letter.reason}`))
@@ -71,7 +71,7 @@ describe('a message that takes its node down', () => {
     await cluster.until(() => letters.length > 0)
     expect(letters).toEqual(['explode poison'])
     expect(await cluster.settled(client.ref(Bomb, 'x').ask('note', 'fine'), 20_000)).toEqual(['fine'])
-    expect(deaths).toHaveLength(1)
+    expect(deaths).toHaveLength(2)
   })
 })
 

@@ -461,30 +461,18 @@ describe('an abort signal', () => {
   })
 })
 
-describe('poison', () => {
-  it('is dead-lettered at its third owner death, and the rest proceeds', async () => {
-    const { world, a, b, c } = await three()
-    const d = await world.start('d')
-    a.endpoint.tell(at(), 'x', 'poison', { timeoutMs: 600_000 })
-    a.endpoint.tell(at(), 'x', 'behind it', { timeoutMs: 600_000 })
-    const owners = [b, c, d]
-    for (const [i, owner] of owners.entries()) {
-      tableOf(owner).mayRun = () => false
-      world.advance(20)
-      const next = owners[i + 1]
-      world.network.crash(owner.id.nodeId)
-      owner.endpoint.close()
-      world.nodes.delete(owner.id.nodeId)
-      for (const node of world.nodes.values()) node.endpoint.peerGone(owner.id.processId)
-      const heir = next ?? a
-      const location = world.appoint(0, heir)
-      heir.see(location)
-      heir.open(0, location.epoch)
-      world.tellAll()
-    }
-    world.advance(50)
-    expect(a.deadLetters.map((l) => l.reason)).toEqual(['poison'])
-    expect(payloads(tableOf(a).effects)).toEqual(['behind it'])
+describe('a transport that is full', () => {
+  it('is left in peace until it has drained: what is due by then sets no timer over and over', async () => {
+    const { world, a, b } = await three({ network: { latencyMs: 400, highWaterMarkBytes: 1_000 } })
+    world.advance(3_000)
+    b.endpoint.tell({ kind: KIND, id: idIn(0) }, 'x', 'local')
+    a.endpoint.tell(at(), 'x', 'x'.repeat(50_000))
+    world.advance(20)
+    const before = world.runtime.timersSet
+    world.advance(350)
+    expect(world.runtime.timersSet - before).toBeLessThan(60)
+    world.advance(3_000)
+    expect(payloads(tableOf(b).effects)).toContain('x'.repeat(50_000))
   })
 })
 

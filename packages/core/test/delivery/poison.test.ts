@@ -1,0 +1,187 @@
+// Messages that bring their owner down, their neighbours, and what owners and senders must know of each other to tell them apart.
+
+import { describe, expect, it } from 'vitest'
+import { ConfigError } from '../../src/errors.ts'
+import { DeliveryWorld, idIn, KIND, SHARDS, type TestNode } from './support/delivery-world.ts'
+
+type Order = 'death first' | 'placement first'
+
+interface Scene {
+  readonly world: DeliveryWorld
+  readonly sender: TestNode
+  readonly deaths: string[]
+  /** Payloads that were handled, by actor, of all owners whose acknowledgement could have left. */
+  readonly handled: () => Map<string, unknown[]>
+  readonly owner: () => TestNode
+  tell(id: string, payload: unknown): void
+  /** The owner is gone, as after SIGKILL; the next one takes over. */
+  kill(): void
+  failOver(order?: Order): Promise<void>
+  /** Until nobody dies any more. */
+  run(order?: Order): Promise<void>
+}
+
+async function open(): Promise<Scene> {
+  const world = new DeliveryWorld({ limits: { linkRetentionMs: 1_000_000 } })
+  const sender = await world.start('a')
+  const deaths: string[] = []
+  let owner!: TestNode
+  let isDead = true
+  const kill = (): void => {
+    isDead = true
+    deaths.push(owner.id.nodeId)
+    for (const table of owner.tables.values()) table.mayRun = () => false
+    world.network.crash(owner.id.nodeId)
+    owner.endpoint.close()
+    world.nodes.delete(owner.id.nodeId)
+  }
+  const takeOver = (): void => {
+    isDead = false
+    for (let shard = 0; shard < SHARDS; shard++) {
+      const location = world.appoint(shard, owner)
+      owner.see(location)
+      owner.open(shard, location.epoch).onHandled = ({ payload }) => {
+        if (payload === 'kill' && !isDead) kill()
+      }
+    }
+    world.tellAll()
+  }
+  const failOver = async (order: Order = 'death first'): Promise<void> => {
+    const { processId } = owner.id
+    if (order === 'death first') sender.endpoint.peerGone(processId)
+    owner = await world.start(`o${deaths.length}`)
+    takeOver()
+    if (order === 'placement first') sender.endpoint.peerGone(processId)
+  }
+  owner = await world.start('o0')
+  takeOver()
+  world.settle()
+  return {
+    world,
+    sender,
+    deaths,
+    owner: () => owner,
+    handled() {
+      const all = new Map<string, unknown[]>()
+      for (const table of owner.tables.values()) {
+        for (const { actor, payload } of table.effects) all.set(actor, [...(all.get(actor) ?? []), payload])
+      }
+      return all
+    },
+    tell: (id, payload) => void sender.endpoint.tell({ kind: KIND, id }, 'x', payload, { timeoutMs: 600_000 }),
+    kill,
+    failOver,
+    async run(order) {
+      for (let rounds = 0; rounds < 100; rounds++) {
+        world.advance(50)
+        if (isDead) await failOver(order)
+        else if (sender.endpoint.counters.outboxMessages === 0) return
+      }
+      throw new Error('owners die for ever')
+    },
+  }
+}
+
+describe('a message that brings its owner down', () => {
+  for (const order of ['death first', 'placement first'] as const) {
+    it(`is dead-lettered at the third death, wherever in its stream it stands, and every other message is handled (${order})`, async () => {
+      for (const before of [0, 1, 40]) {
+        const scene = await open()
+        const guilty = idIn(0, 'guilty')
+        const neighbours = Array.from({ length: 100 }, (_, i) => `neighbour-${i}`)
+        for (let i = 0; i < before; i++) scene.tell(guilty, i)
+        scene.tell(guilty, 'kill')
+        for (let i = 0; i < 40; i++) scene.tell(guilty, `behind ${i}`)
+        for (const id of neighbours) for (let i = 0; i < 3; i++) scene.tell(id, i)
+        await scene.run(order)
+        expect([before, scene.deaths.length]).toEqual([before, 3])
+        expect(scene.sender.deadLetters.map(({ address, reason }) => `${address.id} ${reason}`)).toEqual([`${guilty} poison`])
+        expect(scene.handled().get(guilty)?.slice(-40)).toEqual(Array.from({ length: 40 }, (_, i) => `behind ${i}`))
+        expect(scene.sender.endpoint.counters.outboxMessages).toBe(0)
+      }
+    })
+  }
+
+  it('takes no other one with it: the second is dead-lettered as well, and the innocent between them are not', async () => {
+    const scene = await open()
+    for (let i = 0; i < 30; i++) scene.tell(`n-${i}`, i)
+    scene.tell('first', 'kill')
+    for (let i = 30; i < 60; i++) scene.tell(`n-${i}`, i)
+    scene.tell('second', 'kill')
+    await scene.run()
+    expect(scene.sender.deadLetters.map(({ address, reason }) => `${address.id} ${reason}`).sort()).toEqual(['first poison', 'second poison'])
+    expect(scene.sender.endpoint.counters.outboxMessages).toBe(0)
+  })
+})
+
+describe('a message that is merely there', () => {
+  it('survives any number of deaths that find it waiting', async () => {
+    const scene = await open()
+    const id = idIn(0, 'innocent')
+    for (const table of scene.owner().tables.values()) table.mayRun = () => false
+    scene.tell(id, 'hello')
+    scene.world.advance(200)
+    for (let i = 0; i < 8; i++) {
+      scene.kill()
+      await scene.failOver(i % 2 === 0 ? 'death first' : 'placement first')
+      // It arrives, and the process is gone before it could announce it.
+      scene.owner().leaseIsSafe = i === 7
+      scene.world.advance(500)
+    }
+    expect(scene.sender.deadLetters).toEqual([])
+    expect(scene.handled().get(id)).toEqual(['hello'])
+  })
+
+  it('is not suspected when its owner never had it', async () => {
+    const scene = await open()
+    scene.kill()
+    scene.world.settle()
+    scene.tell('late', 'kill')
+    await scene.failOver()
+    await scene.run()
+    // The first death was not its doing.
+    expect(scene.deaths).toHaveLength(4)
+  })
+})
+
+describe('a suspect', () => {
+  it('waits for its sender to know, and for no longer than a second', async () => {
+    const scene = await open()
+    const id = idIn(0, 'slow')
+    scene.tell(id, 'first')
+    scene.world.runtime.flush()
+    scene.kill()
+    await scene.failOver()
+    // The message arrives; the receipt for its announcement can't.
+    scene.world.network.cut('a', scene.owner().id.nodeId)
+    scene.world.advance(10)
+    const arrived = scene.handled().get(id)
+    scene.world.network.restore('a', scene.owner().id.nodeId)
+    scene.world.advance(3_000)
+    expect(arrived).toBeUndefined()
+    expect(scene.handled().get(id)).toEqual(['first'])
+    expect(scene.sender.endpoint.counters.outboxMessages).toBe(0)
+  })
+
+  it('does not keep others waiting when it takes long', async () => {
+    const scene = await open()
+    const [slow, other] = [idIn(0, 'slow'), idIn(1, 'other')]
+    for (const id of [slow, other]) scene.tell(id, id)
+    scene.world.runtime.flush()
+    scene.kill()
+    await scene.failOver()
+    scene.world.runtime.flush()
+    scene.kill()
+    await scene.failOver()
+    const table = scene.owner().tables.get(0)
+    if (table !== undefined) table.mayRun = () => false
+    scene.world.advance(2_500)
+    expect(scene.handled().get(other)).toEqual([other])
+    expect(scene.sender.deadLetters).toEqual([])
+  })
+})
+
+it('poison is a matter of two deaths at least', async () => {
+  const world = new DeliveryWorld({ limits: { poisonDeaths: 1 } })
+  await expect(world.start('a')).rejects.toThrow(ConfigError)
+})
