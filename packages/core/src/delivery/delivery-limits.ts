@@ -104,7 +104,9 @@ function checkTogether(limits: DeliveryLimits, maxFrameBytes: number): void {
     }
   }
   if (limits.poisonDeaths < 2) {
-    throw new ConfigError(`poisonDeaths is ${limits.poisonDeaths}; it must be 2 or more: at a first death it isn't known which message was in hand`)
+    throw new ConfigError(
+      `poisonDeaths is ${limits.poisonDeaths}; it must be 2 or more: at a first death it isn't known which message was in hand`,
+    )
   }
   if (limits.probeMinMs > limits.probeMaxMs) {
     throw new ConfigError(`probeMinMs is ${limits.probeMinMs}; it must not exceed probeMaxMs (${limits.probeMaxMs})`)

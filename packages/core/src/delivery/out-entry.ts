@@ -55,7 +55,7 @@ export class OutEntry extends Deadline {
   deaths = 0
   /** Owners whose deaths would count: that it may have reached, or that have announced its turn. */
   holders: Peer[] | undefined = undefined
-  /** Its present owner was told that it is suspect. */
+  /** Its present owner was told that it is suspect (or its death has been counted): being sent there alone says nothing. */
   isSentAsSuspect = false
   /** Neighbours among the outstanding messages of the stream, in order. */
   previous: OutEntry | undefined = undefined
@@ -94,6 +94,7 @@ export class OutEntry extends Deadline {
     if (at >= 0) this.holders?.splice(at, 1)
     else if (this.isSentAsSuspect || this.sentTo !== peer || !this.mayHaveArrived) return false
     this.deaths++
+    this.isSentAsSuspect = true
     return true
   }
 

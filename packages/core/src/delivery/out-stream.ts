@@ -98,8 +98,7 @@ export class OutStream implements ActorAddress {
         entry.wasTransmitted = true
         // That its owner is dead may become known after the placement names another.
         if (!entry.isSentAsSuspect && entry.sentTo !== undefined) entry.held(entry.sentTo)
-      }
-      else voidItem(frame.bytes, entry.itemAt)
+      } else voidItem(frame.bytes, entry.itemAt)
       entry.frame = undefined
     }
     this.cursor = this.head
