@@ -1,8 +1,9 @@
 // One connection between two processes: a lane of frames each way. Owns what a transport may lose, repeat, delay and reorder; the contract in
 // core's messaging-system.ts says what it must keep: while a side sees the peer up, no frame vanishes between two that arrive.
 
+import type { PeerId } from '@cajun/core/adapter'
 import type { SimulatedProcess } from './host.ts'
-import type { SimulatedMessaging } from './messaging.ts'
+import { peerOf, type SimulatedMessaging } from './messaging.ts'
 import type { SimulatedNetwork } from './network.ts'
 
 interface Parcel {
@@ -31,9 +32,15 @@ class Lane {
   isUp = false
   isDown = false
 
+  /** Who they were when the connection was made: a process may take another process id. */
+  readonly sender: PeerId
+  readonly receiver: PeerId
+
   constructor(from: SimulatedMessaging, to: SimulatedMessaging) {
     this.from = from
     this.to = to
+    this.sender = peerOf(from)
+    this.receiver = peerOf(to)
   }
 }
 
@@ -215,10 +222,10 @@ export class Connection {
         return
       }
       this.#landed(lane, frame)
-      const up = outlives ? lane.to.isUpWith(lane.from) : lane.isUp
+      const up = outlives ? lane.to.isUpWith(lane.sender) : lane.isUp
       if (!up) return this.#lose(lane, parcel)
       this.#network.observer?.onFrame?.(lane.from.process, lane.to.process, frame, 'arrived')
-      lane.to.receive(lane.from, frame)
+      lane.to.receive(lane.sender, frame)
     })
   }
 
@@ -233,19 +240,19 @@ export class Connection {
     if (!lane.wasFull || lane.inFlightBytes > this.#network.profile.highWaterBytes / 2) return
     lane.wasFull = false
     this.#network.marks.reach('back-pressure of a transport')
-    lane.from.process.post(() => lane.from.drained(lane.to, this))
+    lane.from.process.post(() => lane.from.drained(lane.receiver, this))
   }
 
   #up(lane: Lane): void {
     lane.isUp = true
-    lane.to.connectionUp(this, lane.from)
+    lane.to.connectionUp(this, lane.from, lane.sender, lane.receiver)
   }
 
   #down(lane: Lane, reason: string): void {
     if (lane.isDown) return
     lane.isDown = true
     lane.isUp = false
-    lane.to.connectionDown(this, lane.from, reason)
+    lane.to.connectionDown(this, lane.sender, reason)
   }
 
   /** One side closes it by itself: that side knows at once. */

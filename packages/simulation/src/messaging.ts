@@ -21,6 +21,7 @@ const LONGEST_BACKOFF_MS = 500
 interface Live {
   readonly connection: Connection
   readonly remote: SimulatedMessaging
+  readonly peer: PeerId
 }
 
 interface Wanted {
@@ -83,7 +84,7 @@ export class SimulatedMessaging implements MessagingSystem {
     const fresh: Wanted = { peer, attempts: 0, dialling: false }
     this.#wanted.set(peer.nodeId, fresh)
     const live = this.#live.get(peer.nodeId)
-    if (live !== undefined && live.remote.identity.processId !== peer.processId) this.#drop(live, 'another process is wanted')
+    if (live !== undefined && live.peer.processId !== peer.processId) this.#drop(live, 'another process is wanted')
     this.#dialAfter(0, fresh)
   }
 
@@ -91,7 +92,7 @@ export class SimulatedMessaging implements MessagingSystem {
     const wanted = this.#wanted.get(nodeId)
     this.#wanted.delete(nodeId)
     const live = this.#live.get(nodeId)
-    const processId = live?.remote.identity.processId ?? wanted?.peer.processId
+    const processId = live?.peer.processId ?? wanted?.peer.processId
     if (processId !== undefined) this.#refused.set(nodeId, processId)
     if (live !== undefined) this.#drop(live, 'disconnected')
   }
@@ -146,19 +147,20 @@ export class SimulatedMessaging implements MessagingSystem {
 
   // ── Called by connections ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  receive(from: SimulatedMessaging, frame: Uint8Array): void {
-    if (!this.#stopped) this.#handler?.onFrame(peerOf(from), frame)
+  receive(from: PeerId, frame: Uint8Array): void {
+    if (!this.#stopped) this.#handler?.onFrame(from, frame)
   }
 
-  isUpWith(remote: SimulatedMessaging): boolean {
-    return this.#live.get(remote.nodeId)?.remote === remote
+  isUpWith(peer: PeerId): boolean {
+    return this.#live.get(peer.nodeId)?.peer.processId === peer.processId
   }
 
-  connectionUp(connection: Connection, remote: SimulatedMessaging): void {
+  /** `peer` and `self`: who the two were when it was made. */
+  connectionUp(connection: Connection, remote: SimulatedMessaging, peer: PeerId, self: PeerId): void {
     const present = this.#live.get(remote.nodeId)
     const wanted = this.#wanted.get(remote.nodeId)
-    const isWanted = wanted === undefined || wanted.peer.processId === remote.identity.processId
-    const isRefused = this.#refused.get(remote.nodeId) === remote.identity.processId
+    const isWanted = wanted === undefined || wanted.peer.processId === peer.processId
+    const isRefused = this.#refused.get(remote.nodeId) === peer.processId || self.processId !== this.identity.processId
     // The process that `connect` named last stays while it is up.
     if (this.#stopped || isRefused || (present !== undefined && !isWanted)) {
       connection.close(this, 'refused')
@@ -171,22 +173,22 @@ export class SimulatedMessaging implements MessagingSystem {
       this.#drop(present, 'replaced')
     }
     if (wanted !== undefined && isWanted) wanted.attempts = 0
-    this.#live.set(remote.nodeId, { connection, remote })
-    this.#handler?.onPeerUp(peerOf(remote))
+    this.#live.set(remote.nodeId, { connection, remote, peer })
+    this.#handler?.onPeerUp(peer)
   }
 
-  connectionDown(connection: Connection, remote: SimulatedMessaging, reason: string): void {
-    const live = this.#live.get(remote.nodeId)
+  connectionDown(connection: Connection, peer: PeerId, reason: string): void {
+    const live = this.#live.get(peer.nodeId)
     if (live?.connection === connection) {
-      this.#live.delete(remote.nodeId)
-      if (!this.#stopped) this.#handler?.onPeerDown(peerOf(remote), new TransportError(`connection to ${remote.nodeId}: ${reason}`))
+      this.#live.delete(peer.nodeId)
+      if (!this.#stopped) this.#handler?.onPeerDown(peer, new TransportError(`connection to ${peer.nodeId}: ${reason}`))
     }
-    const wanted = this.#wanted.get(remote.nodeId)
-    if (wanted !== undefined && !this.#live.has(remote.nodeId)) this.#retry(wanted)
+    const wanted = this.#wanted.get(peer.nodeId)
+    if (wanted !== undefined && !this.#live.has(peer.nodeId)) this.#retry(wanted)
   }
 
-  drained(to: SimulatedMessaging, connection: Connection): void {
-    if (!this.#stopped && this.#live.get(to.nodeId)?.connection === connection) this.#handler?.onDrain(peerOf(to))
+  drained(to: PeerId, connection: Connection): void {
+    if (!this.#stopped && this.#live.get(to.nodeId)?.connection === connection) this.#handler?.onDrain(to)
   }
 
   // ── Inside ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -194,7 +196,7 @@ export class SimulatedMessaging implements MessagingSystem {
   #drop(live: Live, reason: string, graceful = false): void {
     this.#live.delete(live.remote.nodeId)
     live.connection.close(this, reason, graceful)
-    this.#handler?.onPeerDown(peerOf(live.remote), new TransportError(`connection to ${live.remote.nodeId}: ${reason}`))
+    this.#handler?.onPeerDown(live.peer, new TransportError(`connection to ${live.remote.nodeId}: ${reason}`))
   }
 
   #retry(wanted: Wanted): void {
@@ -242,7 +244,7 @@ export class SimulatedMessaging implements MessagingSystem {
   }
 }
 
-function peerOf(remote: SimulatedMessaging): PeerId {
+export function peerOf(remote: SimulatedMessaging): PeerId {
   const { nodeId, processId } = remote.identity
   return { nodeId, processId }
 }

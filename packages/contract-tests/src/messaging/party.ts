@@ -12,7 +12,7 @@ export type PartyEvent =
 
 export class Party {
   readonly system: MessagingSystem
-  readonly identity: LocalIdentity
+  readonly identity: { -readonly [K in keyof LocalIdentity]: LocalIdentity[K] }
   readonly events: PartyEvent[] = []
   address = ''
   /** Called with each event after it was recorded: for cases that act from within a handler. */
@@ -25,7 +25,7 @@ export class Party {
 
   constructor(system: MessagingSystem, identity: LocalIdentity) {
     this.system = system
-    this.identity = identity
+    this.identity = { ...identity }
   }
 
   get nodeId(): string {

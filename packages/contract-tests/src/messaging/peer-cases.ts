@@ -1,6 +1,7 @@
-// Promises 1, 2, 11, 12 and 16: being reached, and by whom.
+// Promises 1, 2, 11, 12, 16 and 17: being reached, and by whom.
 
 import assert from 'node:assert/strict'
+import { newIdentity } from '@cajun/core/adapter'
 import type { MessagingContext } from './context.ts'
 import type { Party } from './party.ts'
 import type { MessagingCase } from './run.ts'
@@ -217,6 +218,25 @@ export const peerCases: readonly MessagingCase[] = [
       await context.exchange(a, named)
     },
   },
+  ...(['a', 'b'] as const).map(
+    (wanting): MessagingCase => ({
+      number: 17,
+      title: `a process that takes a new process id is another one to its peers (${wanting === 'a' ? 'it connects to them' : 'they connect to it'})`,
+      async run(context) {
+        const [a, b] = await context.pair()
+        const former = a.identity.processId
+        a.system.disconnect(b.nodeId)
+        await context.bothDown(a, b)
+        a.identity.processId = newIdentity(context.runtime)
+        // Also where the peer dials, it is let in only once it is named again.
+        if (wanting === 'a') await context.connect(a, b)
+        else await Promise.all([context.connect(a, b), context.connect(b, a)])
+        await context.bothUp(a, b)
+        assert.deepEqual(news(b), [`up ${former}`, `down ${former}`, `up ${a.identity.processId}`])
+        await context.exchange(a, b)
+      },
+    }),
+  ),
 ]
 
 function news(party: Party): string[] {

@@ -503,6 +503,13 @@ export const brokenTransports: readonly BrokenTransport[] = [
         }
       })(inner, network),
   ),
+  broken('goes on under the process id that it was started with', [17, 'a process that takes a new process id'], (inner, network) => {
+    return new (class extends Altered {
+      override start(local: LocalIdentity, handler: MessagingHandler) {
+        return super.start({ ...local }, handler)
+      }
+    })(inner, network)
+  }),
 ]
 
 /** A system of the test network whose refusals leave out the rule of promise 16. */

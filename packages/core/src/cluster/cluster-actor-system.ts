@@ -54,7 +54,10 @@ export class ClusterActorSystem implements AsyncDisposable {
     return this.#node.local.nodeId
   }
 
-  /** Made at the start of this process, never reused. */
+  /**
+   * Made at the start of this process, random, never reused. It changes when this process was out of the cluster for longer than others remember what they handled of it
+   * (`delivery.sourceRetentionMs`, 1 h): it is another process then, see the event `process-replaced`.
+   */
   get processId(): string {
     return this.#node.local.processId
   }

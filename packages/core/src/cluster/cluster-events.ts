@@ -29,6 +29,11 @@ export interface ClusterEventMap {
   resumed: { readonly incarnation: string }
   /** State of actors was lost with the session: another owner was named in between, or nobody kept the unit for us. */
   discarded: EventUnit & { readonly epoch: number; readonly actors: number }
+  /**
+   * This process was out of the cluster for about as long as others remember what they handled of it (`delivery.sourceRetentionMs`), and goes on as
+   * another process: what it owned is discarded, what was outstanding has ended.
+   */
+  'process-replaced': { readonly former: string; readonly processId: string; readonly awayMs: number }
   'health-changed': { readonly status: HealthStatus; readonly problems: readonly string[] }
   'store-lost': { readonly error: unknown }
   'store-regained': { readonly afterMs: number }

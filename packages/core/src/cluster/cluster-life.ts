@@ -15,7 +15,7 @@ export async function startNode(node: ClusterNode): Promise<void> {
     requireStore(store.capabilities, options)
     node.storeId = await store.storeId()
     await requireCompatible(store, node.keys, options)
-    const { address } = await options.messaging.start(node.local, node.endpoint)
+    const { address } = await options.messaging.start(node.local, node.transportHandler)
     node.address = options.peers?.find((peer) => peer.nodeId === options.nodeId)?.address ?? address
     // Before this node is seen by others: what it is then given, it must see.
     await Promise.all([node.watches.placement.start(), node.watches.leader.start()])

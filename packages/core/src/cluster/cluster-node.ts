@@ -6,7 +6,7 @@ import type { ActorDefinition } from '../actor/definition.ts'
 import { ActorHost } from '../actor/host.ts'
 import { ConsoleLogger, childLogger, type Logger } from '../actor/logger.ts'
 import { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
-import type { LocalIdentity } from '../messaging/messaging-system.ts'
+import type { LocalIdentity, MessagingHandler } from '../messaging/messaging-system.ts'
 import type { Entry } from '../metadata/metadata-store.ts'
 import { newIdentity } from '../runtime/identity.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -29,7 +29,7 @@ import type { HeldUnit } from './held-unit.ts'
 import { Leader } from './leader.ts'
 import { encodeLeader, type LeaderIdentity } from './leader-key.ts'
 import { Membership } from './membership.ts'
-import { ClusterMetrics } from './metrics.ts'
+import { ClusterMetrics, countedOn, type DeliveryCounters } from './metrics.ts'
 import { NodeReactions } from './node-reactions.ts'
 import type { NodeRecord } from './node-record.ts'
 import { parseNodeRecord } from './node-record.ts'
@@ -43,12 +43,15 @@ import { StoreSentinel } from './store-sentinel.ts'
 import { TenureKeeper } from './tenure-keeper.ts'
 import { WatchedPrefix } from './watched-prefix.ts'
 
+/** Twice what a node keeps out of the cluster by itself at most. */
+const FORGET_AFTER_MS = 600_000
 /** A document that is asked for again and again is read no more often than this. */
 const READ_AGAIN_MS = 20
 
 export class ClusterNode {
   readonly options: ResolvedClusterOptions
   readonly runtime: Runtime
+  /** One object for the life of this node. Its process id changes when this process was out of the cluster for too long: read it each time. */
   readonly local: LocalIdentity
   readonly keys: ClusterKeys
   readonly logger: Logger
@@ -62,7 +65,8 @@ export class ClusterNode {
   readonly desk: ControlDesk
   readonly host: ActorHost
   readonly router: ClusterRouter
-  readonly endpoint: DeliveryEndpoint
+  /** What the transport calls: whichever endpoint is in force. */
+  readonly transportHandler: MessagingHandler
   readonly metrics: ClusterMetrics
   readonly session: NodeSession
   readonly candidacy: Candidacy
@@ -84,12 +88,19 @@ export class ClusterNode {
   /** Kinds whose documents are to be read, and when each was read last. */
   readonly #wanted = new Set<string>()
   readonly #log: ClusterLog
+  readonly #identity: { -readonly [K in keyof LocalIdentity]: LocalIdentity[K] }
+  /** Process ids that it had before. */
+  readonly #formerIds = new Set<string>()
+  #endpoint: DeliveryEndpoint
+  /** By former endpoints. */
+  #counted: DeliveryCounters | undefined
 
   constructor(options: ResolvedClusterOptions) {
     this.options = options
     const runtime = options.runtime
     this.runtime = runtime
-    this.local = { clusterId: options.clusterId, nodeId: options.nodeId, processId: newIdentity(runtime) }
+    this.#identity = { clusterId: options.clusterId, nodeId: options.nodeId, processId: newIdentity(runtime) }
+    this.local = this.#identity
     this.keys = new ClusterKeys(options.clusterId)
     this.logger = childLogger(options.logger ?? new ConsoleLogger(), { node: options.nodeId })
     this.events = new ClusterEvents((error) => this.logger.error('a listener of cluster events threw', { error }))
@@ -104,10 +115,11 @@ export class ClusterNode {
     this.reactions = new NodeReactions(this, this.#log)
     this.desk = new ControlDesk(this)
     this.host = this.#newHost()
-    this.endpoint = this.#newEndpoint()
+    this.#endpoint = this.#newEndpoint()
+    this.transportHandler = this.#newTransportHandler()
     this.metrics = this.#newMetrics()
     countHandoffs(this.events, this.metrics, runtime)
-    this.router.connect(this.endpoint, this.metrics.latency)
+    this.router.connect(this.#endpoint, this.metrics.latency)
     this.peers = new PeerDirectory({
       runtime,
       local: this.local,
@@ -117,6 +129,7 @@ export class ClusterNode {
         const entry = await this.store.get(key)
         return entry && parseNodeRecord(key, entry.value).processId
       },
+      forgetAfterMs: Math.min(FORGET_AFTER_MS, options.delivery.sourceRetentionMs / 2),
       ...(options.peers === undefined ? {} : { addresses: new Map(options.peers.map((peer) => [peer.nodeId, peer.address])) }),
     })
     this.session = this.#newSession()
@@ -155,6 +168,10 @@ export class ClusterNode {
     }
     this.events.on('store-regained', () => this.loops.storeIdentity.trigger())
     for (const definition of options.actors) this.views.expect(definition.kind, options.shardCount)
+  }
+
+  get endpoint(): DeliveryEndpoint {
+    return this.#endpoint
   }
 
   get leaderSeen(): LeaderIdentity | undefined {
@@ -200,6 +217,34 @@ export class ClusterNode {
     this.session.rejoin()
     this.watches.placement.refresh()
     this.watches.nodes.refresh()
+  }
+
+  /** Peers count from when they saw this process gone, which is later; what is taken off covers the time that registering takes, and clocks that run apart. */
+  #longestAbsenceMs(): number {
+    const { delivery, sessionTtlMs } = this.options
+    return Math.max(delivery.sourceRetentionMs / 2, delivery.sourceRetentionMs - 2 * sessionTtlMs)
+  }
+
+  /**
+   * Others may have forgotten by now what they handled of this process, so nothing may be sent to them a second time under its id. It goes on as another
+   * process: what it owned is discarded, what it had sent and not seen end ends as unknown.
+   */
+  #becomeAnotherProcess(awayMs: number): void {
+    const former = this.local.processId
+    const why = `this process was out of the cluster for ${Math.round(awayMs)} ms`
+    this.source.endAll()
+    this.keeper.discardAll(why)
+    this.rpc.abandon()
+    this.peers.disconnectAll()
+    this.#endpoint.close('process-replaced')
+    this.#counted = countedOn(this.#counted, this.#endpoint.counters)
+    this.#formerIds.add(former)
+    this.#identity.processId = newIdentity(this.runtime)
+    this.#endpoint = this.#newEndpoint()
+    this.router.connect(this.#endpoint, this.metrics.latency)
+    for (const node of this.membership.nodes.values()) this.peers.joined(node)
+    this.logger.warn(`${why}; it goes on as another one`, { former, processId: this.local.processId })
+    this.events.emit('process-replaced', { former, processId: this.local.processId, awayMs })
   }
 
   describe(): Omit<NodeRecord, 'incarnation'> {
@@ -278,6 +323,17 @@ export class ClusterNode {
     })
   }
 
+  #newTransportHandler(): MessagingHandler {
+    return {
+      isCurrent: (peer) => this.#endpoint.isCurrent(peer),
+      onFrame: (from, frame) => this.#endpoint.onFrame(from, frame),
+      onPeerUp: (peer) => this.#endpoint.onPeerUp(peer),
+      onPeerDown: (peer, reason) => this.#endpoint.onPeerDown(peer, reason),
+      onDrain: (peer) => this.#endpoint.onDrain(peer),
+      onError: (error, peer) => this.#endpoint.onError(error, peer),
+    }
+  }
+
   #newMetrics(): ClusterMetrics {
     return new ClusterMetrics(
       {
@@ -295,7 +351,7 @@ export class ClusterNode {
           for (const held of this.keeper.held()) if (held.unit.pin === undefined) shards++
           return shards
         },
-        delivery: () => this.endpoint.counters,
+        delivery: () => countedOn(this.#counted, this.#endpoint.counters),
       },
       { measureLatency: this.options.measureLatency },
     )
@@ -308,6 +364,7 @@ export class ClusterNode {
       key: this.keys.node(this.local.nodeId),
       ttlMs: this.options.sessionTtlMs,
       describe: () => this.describe(),
+      wasOurs: (processId) => this.#formerIds.has(processId),
       onRegistered: (self, session) => {
         this.keeper.registered(self)
         if (this.options.hosts.length > 0) this.candidacy.stand(session)
@@ -316,7 +373,10 @@ export class ClusterNode {
         this.health.update()
       },
       onLost: (self, reason) => this.reactions.sessionLost(self, reason),
-      beforeRejoin: () => this.checkStoreIdentity(),
+      beforeRejoin: async (awayMs) => {
+        await this.checkStoreIdentity()
+        if (awayMs > this.#longestAbsenceMs()) this.#becomeAnotherProcess(awayMs)
+      },
       onError: (error) => this.warn('the session could not be opened or the node registered', error),
     })
   }
@@ -374,7 +434,7 @@ export class ClusterNode {
       definitions: new Map(definitions.map((definition: ActorDefinition) => [definition.kind, definition])),
       views: this.views,
       host: this.host,
-      endpoint: this.endpoint,
+      endpoint: { openTenure: (tenure) => this.#endpoint.openTenure(tenure) },
       source: this.source,
       target: this.target,
       leaseIsSafe: () => this.session.leaseIsSafe(),

@@ -90,6 +90,15 @@ export class ControlRpc {
     }
   }
 
+  /** This process goes on under another id: answers to the former one reach nobody. */
+  abandon(): void {
+    for (const [id, pending] of [...this.#pending]) {
+      this.#end(id)?.reject(
+        new ControlRpcError('gone', `${pending.op}: this node left the cluster before node '${pending.to.nodeId}' answered`),
+      )
+    }
+  }
+
   close(): void {
     this.#closed = true
     for (const [id, pending] of [...this.#pending]) {

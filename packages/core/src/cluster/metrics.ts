@@ -21,6 +21,17 @@ export interface DeliveryCounters {
   readonly outboxBytes: number
 }
 
+/** The counts of an endpoint that took the place of others: counters never fall. */
+export function countedOn(former: DeliveryCounters | undefined, present: DeliveryCounters): DeliveryCounters {
+  if (former === undefined) return present
+  return {
+    ...present,
+    messagesSent: former.messagesSent + present.messagesSent,
+    messagesReceived: former.messagesReceived + present.messagesReceived,
+    messagesFailed: former.messagesFailed + present.messagesFailed,
+  }
+}
+
 /** Where the present values come from; asked in {@link ClusterMetrics.snapshot} alone. */
 export interface MetricSources {
   readonly runtime: Runtime

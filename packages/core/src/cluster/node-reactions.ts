@@ -46,6 +46,7 @@ export class NodeReactions {
       this.#node.events.emit('node-left', { nodeId: node.nodeId, processId: node.processId, incarnation: node.incarnation })
     }
     for (const node of joined) {
+      this.#node.endpoint.peerRegistered(node.processId)
       this.#node.peers.joined(node)
       this.#node.events.emit('node-joined', { nodeId: node.nodeId, processId: node.processId, incarnation: node.incarnation })
     }

@@ -21,12 +21,14 @@ export interface NodeSessionOptions {
   readonly ttlMs: number
   /** What this node has to say of itself, at this moment. */
   readonly describe: () => Omit<NodeRecord, 'incarnation'>
+  /** Whether this process has gone by that id before: what it registered then is its own to replace. */
+  readonly wasOurs: (processId: string) => boolean
   /** Called with the session live and the record in the store. */
   readonly onRegistered: (self: Owner, session: Session) => void
   /** Called at once when the lease is over, by whatever cause: nothing that needs it may run any more. */
   readonly onLost: (self: Owner, reason: string) => void
-  /** Before each registration but the first: the store may be another one. May reject; it is tried again. */
-  readonly beforeRejoin: () => Promise<void>
+  /** Before each registration but the first: the store may be another one, or the absence have been too long. May reject; it is tried again. */
+  readonly beforeRejoin: (awayMs: number) => Promise<void>
   readonly onError: (error: unknown) => void
 }
 
@@ -48,6 +50,8 @@ export class NodeSession {
   readonly #updates: BackgroundLoop
   readonly #closing = new AbortController()
   #registration: Registration | undefined
+  /** When the last lease ended, on the lease clock: not when that was noticed, which may be a suspension later. */
+  #awaySinceMs = Number.POSITIVE_INFINITY
   /** Set while this node keeps out of the cluster by its own decision. */
   #staysOut = false
 
@@ -126,8 +130,8 @@ export class NodeSession {
 
   async #register(first: boolean): Promise<void> {
     if (this.#registration !== undefined || this.#staysOut || this.#closing.signal.aborted) return
-    const { store, ttlMs, beforeRejoin } = this.#options
-    if (!first) await beforeRejoin()
+    const { runtime, store, ttlMs, beforeRejoin } = this.#options
+    if (!first) await beforeRejoin(Math.max(0, runtime.leaseMs() - this.#awaySinceMs))
     const session = await store.openSession({ ttlMs })
     try {
       const registration = await this.#putRecord(session, first)
@@ -151,6 +155,7 @@ export class NodeSession {
   #lose(registration: Registration, reason: string): void {
     if (this.#registration !== registration) return
     this.#registration = undefined
+    this.#awaySinceMs = Math.min(this.#options.runtime.leaseMs(), registration.session.safeUntil())
     this.#options.onLost(registration.self, reason)
     if (!this.#staysOut) this.#rejoin.trigger()
   }
@@ -179,8 +184,8 @@ export class NodeSession {
       // The answer to our own put was lost.
       const other = readRecord(present)
       if (other?.incarnation === session.id) return { session, self, version: present.version, record: present.value }
-      if (other?.processId === self.processId) {
-        // Of our own former session: nobody else can have this process id.
+      if (other !== undefined && (other.processId === self.processId || this.#options.wasOurs(other.processId))) {
+        // Of our own former session: nobody else can have had this process id.
         ifVersion = present.version
         continue
       }

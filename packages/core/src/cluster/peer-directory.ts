@@ -13,10 +13,12 @@ export interface PeerDirectoryOptions {
   readonly registeredProcess: (nodeId: string) => Promise<string | undefined>
   /** Static addresses by node id: they count, not what nodes publish. */
   readonly addresses?: ReadonlyMap<string, string>
+  /**
+   * How long a process that left is still let in. Longer than a node keeps out of the cluster by itself, and shorter than what was handled of the process
+   * is remembered: afterwards it must not be heard before it has registered again.
+   */
+  readonly forgetAfterMs: number
 }
-
-/** Longer than a node keeps out of the cluster at most. */
-const FORGET_AFTER_MS = 600_000
 
 export class PeerDirectory {
   readonly #options: PeerDirectoryOptions
@@ -51,6 +53,13 @@ export class PeerDirectory {
     return this.#options.registeredProcess(peer.nodeId).then((processId) => processId === peer.processId)
   }
 
+  /** Ends every connection there is or is wanted. */
+  disconnectAll(): void {
+    for (const nodeId of new Set([...this.#lastRegistered.keys(), ...this.#up.keys()])) this.#options.transport.disconnect(nodeId)
+    this.#lastRegistered.clear()
+    this.#leftAtMs.clear()
+  }
+
   /** False: known already. */
   up(peer: PeerId): boolean {
     if (this.#up.get(peer.nodeId) === peer.processId) return false
@@ -78,12 +87,13 @@ export class PeerDirectory {
   }
 
   forgetOld(): void {
-    const nowMs = this.#options.runtime.monotonicMs()
+    const { runtime, transport, forgetAfterMs } = this.#options
+    const nowMs = runtime.monotonicMs()
     for (const [nodeId, leftAtMs] of [...this.#leftAtMs]) {
-      if (nowMs - leftAtMs < FORGET_AFTER_MS) continue
+      if (nowMs - leftAtMs < forgetAfterMs) continue
       this.#leftAtMs.delete(nodeId)
       this.#lastRegistered.delete(nodeId)
-      this.#options.transport.disconnect(nodeId)
+      transport.disconnect(nodeId)
     }
   }
 }

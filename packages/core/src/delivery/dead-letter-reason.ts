@@ -31,5 +31,7 @@ export type DeadLetterReason =
   | 'fenced'
   /** An ask whose chain leads back to the turn that waits for it. */
   | 'ask-cycle'
+  /** It was outstanding when its process had been out of the cluster for so long that it goes on as another one. */
+  | 'process-replaced'
   /** The system is stopping. */
   | 'shutdown'

@@ -229,6 +229,11 @@ export class DeliveryEndpoint implements MessagingHandler {
     this.#processes.forgetGonePeers(() => this.#outbound.streams())
   }
 
+  /** The store shows it again, under another session: what was handled of it is not forgotten, whether it is connected or not. */
+  peerRegistered(processId: string): void {
+    this.#processes.markBack(processId)
+  }
+
   /** As `peerGone`, and its records go now. */
   retireSource(processId: string): void {
     this.peerGone(processId)
@@ -331,12 +336,12 @@ export class DeliveryEndpoint implements MessagingHandler {
     this.#outbound.linkLost(peer)
   }
 
-  /** Ends everything outstanding with `shutdown`. Idempotent. The transport is the caller's to stop. */
-  close(): void {
+  /** Ends everything outstanding with this reason. Idempotent. The transport is the caller's to stop. */
+  close(reason: 'shutdown' | 'process-replaced' = 'shutdown'): void {
     if (this.#core.isClosed) return
     this.#flusher.flush()
     this.#core.isClosed = true
-    this.#sender.close()
+    this.#sender.close(reason)
     this.#core.sweep.close()
     this.#flusher.close()
     this.#processes.close()

@@ -28,7 +28,10 @@ export interface DeliveryLimits {
   readonly internedNames: number
   /** How long the frames of a peer that is down are kept for a resumption of its link. Default 30 s. */
   readonly linkRetentionMs: number
-  /** How long after its process is gone a source's records are kept. Default 1 h. */
+  /**
+   * How long after its process is gone a source's records are kept; the same on all nodes. A process that was out of the cluster for longer (less two session TTLs) comes
+   * back as another process and without what it held in memory, so an outage of the metadata store of this length costs all memory state. Default 1 h.
+   */
   readonly sourceRetentionMs: number
   /** A lone receipt leaves within this. Default 2 ms. */
   readonly receiptDelayMs: number

@@ -68,11 +68,16 @@ export class Processes {
   /** It is there: whatever was said about its end does not hold. */
   comeBack(peer: Peer): void {
     peer.isGone = false
-    const source = this.source(peer.id.nodeId, peer.id.processId)
-    source.peer = peer
+    this.source(peer.id.nodeId, peer.id.processId).peer = peer
+    this.markBack(peer.id.processId)
+  }
+
+  /** The store shows it again, or it is connected: its records stay. */
+  markBack(processId: string): void {
+    const source = this.#sources.get(processId)
+    if (source?.goneAtMs === undefined) return
     source.goneAtMs = undefined
-    const at = this.#gone.indexOf(source)
-    if (at >= 0) this.#gone.splice(at, 1)
+    this.#gone.splice(this.#gone.indexOf(source), 1)
   }
 
   /** After streams were routed anew. A stream that points to a peer, though it has nothing under way, would go on pointing to what a new object has replaced. */

@@ -284,12 +284,12 @@ export class Sender {
     })
   }
 
-  /** Everything outstanding ends with `shutdown`. */
-  close(): void {
-    for (const entry of this.admission.drain()) this.#outbound.endEarly(entry, 'shutdown')
+  /** Everything outstanding ends. */
+  close(reason: 'shutdown' | 'process-replaced'): void {
+    for (const entry of this.admission.drain()) this.#outbound.endEarly(entry, reason)
     for (const entry of this.#core.outbox.entries()) {
-      if (entry.local !== undefined) entry.local.endEarly('shutdown')
-      else this.#outbound.endEarly(entry, 'shutdown')
+      if (entry.local !== undefined) entry.local.endEarly(reason)
+      else this.#outbound.endEarly(entry, reason)
     }
   }
 }

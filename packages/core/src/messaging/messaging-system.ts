@@ -8,6 +8,7 @@ export interface PeerId {
   readonly processId: string
 }
 
+/** Who this process is. Gotcha: not to be copied, see promise 17 of {@link MessagingSystem}. */
 export interface LocalIdentity extends PeerId {
   readonly clusterId: string
 }
@@ -69,6 +70,8 @@ export interface MessagingCapabilities {
  *     No process is kept alive by a stopped system. Afterwards `send` returns false and `connect` throws `ClosedError`.
  * 15. Malformed bytes close that connection with a `ProtocolError` to `onError`; they crash nothing, and no frame comes of them.
  * 16. A reconnecting process with a new `processId` gives `onPeerDown` for the old and `onPeerUp` for the new incarnation. The process that `connect` named last is preferred: while it is up, no other one of that node takes its place.
+ * 17. `local` is read anew for each connection (brokers: each frame), never copied: its `processId` changes when a process was out of the cluster for too long. Whoever changes it
+ *     disconnects every peer before and connects anew afterwards; then both sides see the new process, as in 16.
  */
 export interface MessagingSystem extends AsyncDisposable {
   readonly capabilities: MessagingCapabilities

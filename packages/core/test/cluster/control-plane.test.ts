@@ -63,6 +63,7 @@ function newSession(runtime: ManualRuntime, store: MetadataStore, nodeId: string
     key: keys.node(nodeId),
     ttlMs: TTL,
     describe: () => describe,
+    wasOurs: (processId) => processId === 'p-former',
     onRegistered: () => heard.push('registered'),
     onLost: (_, reason) => heard.push(`lost: ${reason}`),
     beforeRejoin: async () => {},
@@ -141,6 +142,15 @@ describe('a node session', () => {
     faults.heal()
     await runtime.advanceAndSettle(500)
     expect(heard.filter((line) => line === 'registered')).toHaveLength(2)
+  })
+
+  it('takes over at once what it registered under a process id that it had before', async () => {
+    const { runtime, open, done } = newWorld()
+    const former = newSession(runtime, (await open()).store, 'a', record('a', { processId: 'p-former' }))
+    await done(former.session.start())
+    const { session, heard } = newSession(runtime, (await open()).store, 'a')
+    await done(session.start(), 100)
+    expect(heard).toEqual(['registered'])
   })
 
   it('the lease is not safe when the clock jumps past it, before any timer has fired', async () => {

@@ -18,6 +18,7 @@ function directory(registeredProcess: (nodeId: string) => Promise<string | undef
     local: { clusterId: 'c', nodeId: 'a', processId: 'a-1' },
     transport: { connect: (peer) => calls.push(`connect ${peer.processId}`), disconnect: (nodeId) => calls.push(`disconnect ${nodeId}`) },
     registeredProcess,
+    forgetAfterMs: 600_000,
   })
   return { runtime, calls, peers }
 }

@@ -606,6 +606,19 @@ describe('a source', () => {
     world.advance(1_500)
     expect(records?.actorCount).toBe(0)
   })
+
+  it('is not retired when the store shows its process again, though it is not connected', async () => {
+    const { world, a, b } = await three({ limits: { sourceRetentionMs: 10_000 } })
+    a.endpoint.tell(at(), 'x', 1)
+    world.settle()
+    world.network.crash('a')
+    b.endpoint.peerGone(a.id.processId)
+    world.nodes.delete('a')
+    world.advance(9_000)
+    b.endpoint.peerRegistered(a.id.processId)
+    world.advance(60_000)
+    expect(tableOf(b).tenure?.records.actorCount).toBe(1)
+  })
 })
 
 describe('an acknowledgement', () => {

@@ -254,7 +254,7 @@ class Victim {
 
   #frame(flags: number, seq: number, items: Uint8Array): void {
     const bytes = asNativeBuffer(new Uint8Array(HEADER_BYTES + items.length))
-    writeHeader(bytes, 0, { flags, from: this.#ownId, to: this.#victimId, seq, receipt: 0, floor: 0, baseId: 0 })
+    writeHeader(bytes, 0, { version: 1, flags, from: this.#ownId, to: this.#victimId, seq, receipt: 0, floor: 0, baseId: 0 })
     bytes.set(items, HEADER_BYTES)
     this.endpoint.onFrame({ nodeId: 'a', processId: 'a-1' }, bytes)
     this.runtime.flush()
