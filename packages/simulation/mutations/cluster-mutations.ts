@@ -45,11 +45,11 @@ export const clusterMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'cluster/leader.ts',
-        find: `const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#options.onError)
+        find: `const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#protocol, this.#options.onError)
     const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)
     if (this.#leadership !== leadership) return`,
         replace: `const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)
-    const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#options.onError)`,
+    const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#protocol, this.#options.onError)`,
       },
       {
         file: 'cluster/leader.ts',

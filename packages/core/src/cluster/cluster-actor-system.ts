@@ -6,6 +6,7 @@ import { ActorRef } from '../actor/ref.ts'
 import { ClosedError, ManagementError, UnknownKindError } from '../errors.ts'
 import { shardOf } from '../hashing/key-hash.ts'
 import { checkActorId } from '../messaging/address.ts'
+import type { ProtocolRange } from '../messaging/protocol-version.ts'
 import type { ClusterEvents } from './cluster-events.ts'
 import { startNode, stopNode } from './cluster-life.ts'
 import { ClusterManager, type ManagementOptions } from './cluster-manager.ts'
@@ -43,8 +44,10 @@ export class ClusterActorSystem implements AsyncDisposable {
    * Rejects, after cleaning up, with `ConfigError`, `StoreUnavailableError`, `StoreCapabilityError`, `TransportError`, `NodeIdTakenError` (another
    * live process has the id; known after one session TTL) or `IncompatibleClusterError`.
    */
-  static async start(options: ClusterOptions): Promise<ClusterActorSystem> {
-    const node = new ClusterNode(resolveClusterOptions(options))
+  static start(options: ClusterOptions): Promise<ClusterActorSystem>
+  // With a protocol range of its own: for tests of rolling upgrades, until there is a second version.
+  static async start(options: ClusterOptions, protocol?: ProtocolRange): Promise<ClusterActorSystem> {
+    const node = new ClusterNode(resolveClusterOptions(options), protocol)
     const system = new ClusterActorSystem(node)
     await startNode(node)
     return system

@@ -3,6 +3,7 @@
 
 import { IncompatibleClusterError } from '../errors.ts'
 import { HASH_VERSION } from '../hashing/key-hash.ts'
+import { PROTOCOL, type ProtocolRange, rangeInWords } from '../messaging/protocol-version.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { ClusterKeys } from './cluster-keys.ts'
 import type { ResolvedClusterOptions } from './cluster-options.ts'
@@ -10,33 +11,30 @@ import { type NodeRecord, parseNodeRecord } from './node-record.ts'
 import { parsePlacement } from './placement-codec.ts'
 import type { PlacementDocument } from './placement-document.ts'
 
-/** What this release reads and writes. Gotcha: raise `max` with every change of envelopes, control messages or documents that older releases can't read. */
-export const PROTOCOL: NodeRecord['protocol'] = { min: 1, max: 1 }
-
 /** Throws `IncompatibleClusterError` naming what differs and on which node or kind. */
 export async function requireCompatible(
   store: Pick<MetadataStore, 'list'>,
   keys: ClusterKeys,
   options: Pick<ResolvedClusterOptions, 'nodeId' | 'clusterId' | 'shardCount' | 'actors' | 'peers'>,
+  protocol: ProtocolRange = PROTOCOL,
 ): Promise<void> {
   for (const entry of await store.list(keys.nodes)) {
     const node = parseNodeRecord(entry.key, entry.value)
     if (node.nodeId === options.nodeId) continue
-    requireProtocol(node, options.clusterId)
+    requireProtocol(node, protocol, options.clusterId)
     requireListed(node, options.peers)
     requireExpected(node, options.nodeId)
   }
   const kinds = new Set(options.actors.map((definition) => definition.kind))
   for (const entry of await store.list(keys.placement)) {
-    if (kinds.has(entry.key.slice(keys.placement.length))) requirePlacement(parsePlacement(entry.key, entry.value), options)
+    if (kinds.has(entry.key.slice(keys.placement.length))) requirePlacement(parsePlacement(entry.key, entry.value, protocol), options)
   }
 }
 
-function requireProtocol(node: NodeRecord, clusterId: string): void {
-  const { min, max } = node.protocol
-  if (min <= PROTOCOL.max && PROTOCOL.min <= max) return
+function requireProtocol(node: NodeRecord, own: ProtocolRange, clusterId: string): void {
+  if (node.protocol.min <= own.max && own.min <= node.protocol.max) return
   throw new IncompatibleClusterError(
-    `node '${node.nodeId}' of cluster '${clusterId}' speaks protocol versions ${min} to ${max}, this release ${PROTOCOL.min} to ${PROTOCOL.max}; upgrade through a release that speaks both`,
+    `node '${node.nodeId}' of cluster '${clusterId}' speaks protocol ${rangeInWords(node.protocol)}, this release ${rangeInWords(own)}; upgrade through a release that speaks both`,
   )
 }
 

@@ -14,7 +14,7 @@ export async function startNode(node: ClusterNode): Promise<void> {
     await store.open()
     requireStore(store.capabilities, options)
     node.storeId = await store.storeId()
-    await requireCompatible(store, node.keys, options)
+    await requireCompatible(store, node.keys, options, node.protocol)
     const { address } = await options.messaging.start(node.local, node.transportHandler)
     node.address = options.peers?.find((peer) => peer.nodeId === options.nodeId)?.address ?? address
     // Before this node is seen by others: what it is then given, it must see.
@@ -22,7 +22,7 @@ export async function startNode(node: ClusterNode): Promise<void> {
     await node.session.start()
     await node.watches.nodes.start()
     // Once more, now that nobody can come in between: of two that join at the same time at least one sees the other.
-    await requireCompatible(store, node.keys, options)
+    await requireCompatible(store, node.keys, options, node.protocol)
     node.health.start()
   } catch (error) {
     await stopNode(node, { drain: false })

@@ -7,12 +7,12 @@ import { ActorHost } from '../actor/host.ts'
 import { ConsoleLogger, childLogger, type Logger } from '../actor/logger.ts'
 import { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
 import type { LocalIdentity, MessagingHandler } from '../messaging/messaging-system.ts'
+import { PROTOCOL, type ProtocolRange, versionInUse } from '../messaging/protocol-version.ts'
 import type { Entry } from '../metadata/metadata-store.ts'
 import { newIdentity } from '../runtime/identity.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { BackgroundLoop } from './background-loop.ts'
 import { Candidacy } from './candidacy.ts'
-import { PROTOCOL } from './cluster-compatibility.ts'
 import { ClusterEvents } from './cluster-events.ts'
 import { ClusterKeys } from './cluster-keys.ts'
 import { ClusterLog } from './cluster-log.ts'
@@ -50,6 +50,7 @@ const READ_AGAIN_MS = 20
 
 export class ClusterNode {
   readonly options: ResolvedClusterOptions
+  readonly protocol: ProtocolRange
   readonly runtime: Runtime
   /** One object for the life of this node. Its process id changes when this process was out of the cluster for too long: read it each time. */
   readonly local: LocalIdentity
@@ -84,6 +85,8 @@ export class ClusterNode {
   draining = false
   stopping = false
   storeId = ''
+  /** What this node writes now. */
+  protocolVersion: number
   #rebornAtMs = Number.NEGATIVE_INFINITY
   /** Kinds whose documents are to be read, and when each was read last. */
   readonly #wanted = new Set<string>()
@@ -95,8 +98,10 @@ export class ClusterNode {
   /** By former endpoints. */
   #counted: DeliveryCounters | undefined
 
-  constructor(options: ResolvedClusterOptions) {
+  constructor(options: ResolvedClusterOptions, protocol: ProtocolRange = PROTOCOL) {
     this.options = options
+    this.protocol = protocol
+    this.protocolVersion = protocol.min
     const runtime = options.runtime
     this.runtime = runtime
     this.#identity = { clusterId: options.clusterId, nodeId: options.nodeId, processId: newIdentity(runtime) }
@@ -150,11 +155,13 @@ export class ClusterNode {
       store: this.store,
       keys: this.keys,
       guard: () => this.session.guard,
+      protocol: this.protocol,
+      version: (kind) => this.views.document(kind)?.protocol ?? this.protocol.min,
       isPinned: (kind, id) => this.views.document(kind)?.pins.has(id) === true,
       ownedShard: (kind, shard) => this.#owned(kind, shard),
       onError: (error) => this.warn('the registry of remembered actors could not be read or written', error),
     })
-    this.rpc = new ControlRpc({ runtime, local: this.local, send: (to, message) => this.endpoint.control(to, message) })
+    this.rpc = new ControlRpc({ runtime, local: this.local, send: (to, message) => this.desk.post(to, message) })
     this.health = this.#newHealth()
     this.store.tell(this.health)
     this.watches = this.#newWatches()
@@ -183,6 +190,18 @@ export class ClusterNode {
     if (this.stopping) return
     this.#log.problem(what, error)
     this.events.emit('warning', { what, error })
+  }
+
+  /**
+   * Somebody registered, left, or is connected without being registered, whose range is not known. The version of documents is the leader's to decide; what goes
+   * to others directly is written in what they all read.
+   */
+  agreeOnProtocol(): void {
+    const { membership, local, peers, protocol } = this
+    const isKnown = membership.processOf(local.nodeId)?.processId === local.processId && !peers.hasStranger(membership.nodes)
+    const ranges = [...membership.nodes.values()].map((node) => node.protocol)
+    this.protocolVersion = isKnown ? versionInUse(protocol, ranges) : protocol.min
+    this.#endpoint.speak(this.protocolVersion)
   }
 
   /** A document that was read, heard of, or written by ourselves. */
@@ -261,7 +280,7 @@ export class ClusterNode {
       draining: this.draining,
       ...(epochs === undefined ? {} : { epochs }),
       ...(options.peers === undefined ? {} : { peers: options.peers.map((peer) => peer.nodeId) }),
-      protocol: PROTOCOL,
+      protocol: this.protocol,
     }
   }
 
@@ -307,6 +326,7 @@ export class ClusterNode {
       local: this.local,
       transport: options.messaging,
       placement: this.views,
+      protocol: this.protocol,
       limits: options.delivery ?? {},
       defaultGuarantee: options.defaultGuarantee,
       strict: this.host.strict,
@@ -389,6 +409,7 @@ export class ClusterNode {
       keys: this.keys,
       shardCount: options.shardCount,
       placement: options.placement,
+      protocol: this.protocol,
       driver: new HandoffDriver({ timeoutMs: options.handoff.timeoutMs, restMs: options.sessionTtlMs }),
       reconcileMs: options.reconcileMs,
       patience: () => ({

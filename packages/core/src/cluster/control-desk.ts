@@ -19,7 +19,7 @@ export class ControlDesk {
   receive(from: PeerId, body: unknown): void {
     let message: ControlMessage | undefined
     try {
-      message = readControlMessage(body)
+      message = readControlMessage(body, this.#node.protocol)
     } catch (error) {
       return this.#node.warn(`node '${from.nodeId}' sent a control message that can not be read`, error)
     }
@@ -59,7 +59,12 @@ export class ControlDesk {
 
   say(to: PeerId, message: ControlMessage): void {
     if (to.processId === this.#node.local.processId) this.#hear(this.#node.local, message)
-    else this.#node.endpoint.control(to, message)
+    else this.post(to, message)
+  }
+
+  /** To another process, in the version that everybody reads. */
+  post(to: PeerId, message: ControlMessage): void {
+    this.#node.endpoint.control(to, { v: this.#node.protocolVersion, ...message })
   }
 
   *chunksOf(held: HeldUnit | undefined): Generator<Uint8Array> {

@@ -1,9 +1,12 @@
 // What nodes say to each other beside the messages of actors: handoffs, and requests of the manager. Wire-visible.
 //
-// Gotcha: both versions of a rolling upgrade read these; fields are only ever added, and an unknown `t` or `op` is answered, not a crash.
+// Each carries `v`, the protocol version that it is written in (without it: 1).
+//
+// Gotcha: both versions of a rolling upgrade read these; fields are only ever added, and an unknown `t` or `op` is answered, not a crash; anything else is a new version.
 
 import type { Unit } from '../delivery/placement-view.ts'
 import { ProtocolError } from '../errors.ts'
+import { PROTOCOL, type ProtocolRange, rangeInWords } from '../messaging/protocol-version.ts'
 
 /** A unit as it travels (a `Unit` without its `undefined`, which costs bytes). */
 export interface WireUnit {
@@ -43,9 +46,13 @@ const KNOWN: ReadonlySet<unknown> = new Set<ControlMessage['t']>([
 ])
 
 /** `undefined`: of a later release, to be ignored. Throws `ProtocolError` for what no release sends. */
-export function readControlMessage(body: unknown): ControlMessage | undefined {
+export function readControlMessage(body: unknown, readable: ProtocolRange = PROTOCOL): ControlMessage | undefined {
   if (typeof body !== 'object' || body === null) throw new ProtocolError(`a control message is ${typeof body}, not an object`)
-  const message = body as { readonly t?: unknown; readonly handoffId?: unknown; readonly id?: unknown }
+  const message = body as { readonly v?: unknown; readonly t?: unknown; readonly handoffId?: unknown; readonly id?: unknown }
+  const version = message.v ?? 1
+  if (typeof version !== 'number' || version < readable.min || version > readable.max) {
+    throw new ProtocolError(`a control message is written in version ${String(version)}; this release reads ${rangeInWords(readable)}`)
+  }
   if (typeof message.t !== 'string') throw new ProtocolError('a control message has no type `t`')
   if (!KNOWN.has(message.t)) return undefined
   const isRpc = message.t === 'request' || message.t === 'response'

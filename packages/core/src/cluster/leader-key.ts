@@ -2,7 +2,7 @@
 
 import type { Entry } from '../metadata/metadata-store.ts'
 import type { Owner } from './placement-document.ts'
-import { StoredJson } from './stored-json.ts'
+import { FIRST_FORM, StoredJson } from './stored-json.ts'
 
 export interface LeaderIdentity extends Owner {
   /** Of the key: differs from one leadership to the next. */
@@ -10,14 +10,14 @@ export interface LeaderIdentity extends Owner {
 }
 
 export function encodeLeader(self: Owner): string {
-  return JSON.stringify({ v: 1, node: self.nodeId, process: self.processId, incarnation: self.incarnation })
+  return JSON.stringify({ v: FIRST_FORM.max, node: self.nodeId, process: self.processId, incarnation: self.incarnation })
 }
 
 /** Throws `ProtocolError` naming the key and the field. */
 export function parseLeader(entry: Entry): LeaderIdentity {
   const at = new StoredJson(entry.key)
   const root = at.parse(entry.value)
-  at.form(root, 1)
+  at.form(root, FIRST_FORM)
   return {
     nodeId: at.string(root['node'], 'node'),
     processId: at.string(root['process'], 'process'),

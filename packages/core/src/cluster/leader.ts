@@ -5,6 +5,7 @@
 import type { Unit } from '../delivery/placement-view.ts'
 import { HASH_VERSION } from '../hashing/key-hash.ts'
 import type { PeerId } from '../messaging/messaging-system.ts'
+import { PROTOCOL, type ProtocolRange, versionInUse } from '../messaging/protocol-version.ts'
 import type { Entry, Leadership, MetadataStore } from '../metadata/metadata-store.ts'
 import { newIdentity } from '../runtime/identity.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -27,6 +28,8 @@ export interface LeaderOptions {
   readonly reconcileMs: number
   /** When nobody may be declared dead (or, after the store was reborn, nothing be placed) before: a reading of the lease clock. */
   readonly patience: () => { readonly deathsAfterMs: number; readonly placeAfterMs: number }
+  /** What this process reads and can write. Default: this release's. */
+  readonly protocol?: ProtocolRange
   /** The highest epoch that this process remembers from before the store lost its data. */
   readonly epochFloor: (kind: string) => number
   /** A document was written: it is in force at once, here. */
@@ -74,6 +77,10 @@ export class Leader {
       run: () => this.#cycle(),
       onError: options.onError,
     })
+  }
+
+  get #protocol(): ProtocolRange {
+    return this.#options.protocol ?? PROTOCOL
   }
 
   get leads(): boolean {
@@ -124,16 +131,22 @@ export class Leader {
     if (leadership === undefined) return
     const { runtime, store, keys, patience } = this.#options
     // This order is the evidence: whoever is missing from a list that was read after a document can't own anything by that document any more.
-    const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#options.onError)
+    const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#protocol, this.#options.onError)
     const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)
     if (this.#leadership !== leadership) return
     const { placeAfterMs } = patience()
     if (runtime.leaseMs() < placeAfterMs) return this.#loop.triggerWithin(placeAfterMs - runtime.leaseMs())
 
     this.#addNewKinds(documents, unreadable, nodes)
+    const version = versionInUse(
+      this.#protocol,
+      nodes.map((node) => node.protocol),
+    )
     let wrote = false
     for (const [kind, stored] of documents) {
-      const { next, served } = this.#next(stored.document, nodes)
+      const { next: planned, served } = this.#next(stored.document, nodes)
+      // Also where nothing else changes: what belongs to the kind follows its document.
+      const next = planned.protocol === version ? planned : { ...planned, protocol: version }
       if (next !== stored.document) {
         if (!(await this.#write(leadership, kind, stored, next))) return
         documents.set(kind, { ...stored, document: next })
@@ -311,13 +324,14 @@ function tryChange(document: PlacementDocument, change: PlacementChange): Placem
 function readDocuments(
   entries: readonly Entry[],
   keys: ClusterKeys,
+  protocol: ProtocolRange,
   onError: (error: unknown) => void,
 ): { documents: Map<string, Stored>; unreadable: ReadonlySet<string> } {
   const documents = new Map<string, Stored>()
   const unreadable = new Set<string>()
   for (const entry of entries) {
     try {
-      const document = parsePlacement(entry.key, entry.value)
+      const document = parsePlacement(entry.key, entry.value, protocol)
       documents.set(document.kind, { document, version: entry.version })
     } catch (error) {
       // Of a later release, or damaged: this kind stays as it is, the others go on.

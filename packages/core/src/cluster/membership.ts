@@ -48,13 +48,6 @@ export class Membership {
     return this.#nodes.get(nodeId)
   }
 
-  /** Writers use the lowest protocol version that everybody reads. */
-  get protocolVersion(): number | undefined {
-    let lowest: number | undefined
-    for (const { protocol } of this.#nodes.values()) lowest = Math.min(lowest ?? protocol.max, protocol.max)
-    return lowest
-  }
-
   #read(entry: Entry): NodeRecord | undefined {
     try {
       return parseNodeRecord(entry.key, entry.value)

@@ -50,6 +50,7 @@ export class NodeReactions {
       this.#node.peers.joined(node)
       this.#node.events.emit('node-joined', { nodeId: node.nodeId, processId: node.processId, incarnation: node.incarnation })
     }
+    this.#node.agreeOnProtocol()
     this.#node.leader.trigger()
     this.#node.waiters.check()
   }
@@ -74,7 +75,7 @@ export class NodeReactions {
 
   readEntry(entry: Entry): void {
     try {
-      this.#node.applyDocument(parsePlacement(entry.key, entry.value))
+      this.#node.applyDocument(parsePlacement(entry.key, entry.value, this.#node.protocol))
     } catch (error) {
       this.#node.warn('a placement document can not be read', error)
     }
@@ -97,13 +98,16 @@ export class NodeReactions {
 
   peerUp(peer: PeerId): void {
     this.#log.peerUp(peer)
-    if (this.#node.peers.up(peer)) this.#node.events.emit('peer-up', { nodeId: peer.nodeId })
+    const isNew = this.#node.peers.up(peer)
+    this.#node.agreeOnProtocol()
+    if (isNew) this.#node.events.emit('peer-up', { nodeId: peer.nodeId })
     this.#node.source.leaderChanged()
     this.#node.health.update()
   }
 
   peerDown(peer: PeerId, reason: Error): void {
     if (!this.#node.peers.down(peer)) return
+    this.#node.agreeOnProtocol()
     if (this.#node.membership.processOf(peer.nodeId)?.processId !== peer.processId) this.#node.endpoint.peerGone(peer.processId)
     this.#node.events.emit('peer-down', { nodeId: peer.nodeId, reason: reason.message })
     this.#node.health.update()

@@ -5,10 +5,10 @@
 //     "capacity": 1, "load": 812, "draining": false, "protocol": [1, 1] }
 //
 // Gotcha: read by every node of a cluster during a rolling upgrade: fields may be added, and are ignored by who does not know them;
-// anything else is a new `v`.
+// it keeps its form.
 
 import type { Owner } from './placement-document.ts'
-import { StoredJson } from './stored-json.ts'
+import { FIRST_FORM, StoredJson } from './stored-json.ts'
 
 export interface NodeRecord extends Owner {
   /** Where peers reach its transport, in the transport's own form. */
@@ -32,11 +32,9 @@ export interface NodeRecord extends Owner {
   readonly protocol: { readonly min: number; readonly max: number }
 }
 
-const FORM = 1
-
 export function encodeNodeRecord(record: NodeRecord): string {
   return JSON.stringify({
-    v: FORM,
+    v: FIRST_FORM.max,
     node: record.nodeId,
     process: record.processId,
     incarnation: record.incarnation,
@@ -56,7 +54,7 @@ export function encodeNodeRecord(record: NodeRecord): string {
 export function parseNodeRecord(key: string, value: string): NodeRecord {
   const at = new StoredJson(key)
   const root = at.parse(value)
-  at.form(root, FORM)
+  at.form(root, FIRST_FORM)
   const nodeId = at.string(root['node'], 'node')
   if (!key.endsWith(`/${nodeId}`)) at.fail(`the record is of node '${nodeId}', which is another key`)
   const capacity = at.number(root['capacity'], 'capacity', 0)

@@ -82,6 +82,12 @@ export class PeerDirectory {
     return this.#up.size
   }
 
+  /** Whether somebody is connected who is not registered. */
+  hasStranger(nodes: ReadonlyMap<string, NodeRecord>): boolean {
+    for (const [nodeId, processId] of this.#up) if (nodes.get(nodeId)?.processId !== processId) return true
+    return false
+  }
+
   registeredAndDown(nodes: ReadonlyMap<string, NodeRecord>): string[] {
     return [...nodes.keys()].filter((nodeId) => nodeId !== this.#options.local.nodeId && !this.#up.has(nodeId))
   }

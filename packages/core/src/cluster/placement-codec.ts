@@ -7,8 +7,9 @@
 //     "moves":  [[unit, "<handoff id>", target index], …] }       unit: shard number, or number of shards + place of the pin
 //
 // Gotcha: read by every node of a cluster during a rolling upgrade: fields may be added, and are ignored by who does not know them;
-// anything else is a new `v`.
+// anything else is a new protocol version, which is `v`.
 
+import { PROTOCOL, type ProtocolRange } from '../messaging/protocol-version.ts'
 import {
   MAX_PIN_ID_BYTES,
   MAX_PINS,
@@ -19,8 +20,6 @@ import {
   type PlacementEntry,
 } from './placement-document.ts'
 import { StoredJson } from './stored-json.ts'
-
-const FORM = 1
 
 export function encodePlacement(document: PlacementDocument): string {
   const table = new OwnerTable()
@@ -39,7 +38,7 @@ export function encodePlacement(document: PlacementDocument): string {
   let unit = document.shards.length
   for (const entry of document.pins.values()) add(pins, unit++, entry)
   return JSON.stringify({
-    v: FORM,
+    v: document.protocol,
     kind: document.kind,
     hash: document.hashVersion,
     revision: document.revision,
@@ -61,10 +60,10 @@ export function largestPlacementBytes(shardCount: number): number {
 }
 
 /** Throws `ProtocolError` naming the key and what is wrong. */
-export function parsePlacement(key: string, value: string): PlacementDocument {
+export function parsePlacement(key: string, value: string, readable: ProtocolRange = PROTOCOL): PlacementDocument {
   const at = new StoredJson(key)
   const root = at.parse(value)
-  at.form(root, FORM)
+  const protocol = at.form(root, readable)
   const kind = at.string(root['kind'], 'kind')
   const hashVersion = at.integer(root['hash'], 'hash', 1)
   const revision = at.integer(root['revision'], 'revision', 0)
@@ -80,7 +79,7 @@ export function parsePlacement(key: string, value: string): PlacementDocument {
   const units = [...shards, ...pinned]
   for (const [i, row] of at.array(root.moves, 'moves').entries()) addMove(at, row, `moves[${i}]`, owners, units)
   const pins = new Map(ids.map((id, i) => [id, units[shards.length + i] as PlacementEntry]))
-  return { kind, shardCount: shards.length, hashVersion, revision, epoch, shards: units.slice(0, shards.length), pins }
+  return { protocol, kind, shardCount: shards.length, hashVersion, revision, epoch, shards: units.slice(0, shards.length), pins }
 }
 
 type Columns = [number[], number[], number[]]

@@ -8,6 +8,7 @@ import { IncompatibleClusterError } from '../errors.ts'
 import { HASH_VERSION } from '../hashing/key-hash.ts'
 import { MAX_ID_BYTES } from '../messaging/address.ts'
 import type { PeerId } from '../messaging/messaging-system.ts'
+import { PROTOCOL } from '../messaging/protocol-version.ts'
 
 /** A process in the role of owner. `incarnation` is that of its session: after a lost session the same process comes back with another one. */
 export interface Owner extends PeerId {
@@ -39,6 +40,8 @@ export interface PlacementEntry {
 export type UnitKey = number | string
 
 export interface PlacementDocument {
+  /** The protocol version that it is stored in, and that what belongs to the kind (its registry) is to be stored in. */
+  readonly protocol: number
   readonly kind: string
   readonly shardCount: number
   readonly hashVersion: number
@@ -91,6 +94,7 @@ const UNOWNED: PlacementEntry = { owner: null, epoch: 0, after: 0 }
 /** The document of a kind that no leader has written yet: nobody owns anything. */
 export function initialPlacement(kind: string, shardCount: number, hashVersion: number = HASH_VERSION): PlacementDocument {
   return {
+    protocol: PROTOCOL.min,
     kind,
     shardCount,
     hashVersion,

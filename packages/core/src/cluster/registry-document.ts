@@ -10,6 +10,7 @@
 
 import { ManagementError } from '../errors.ts'
 import { MAX_ID_BYTES } from '../messaging/address.ts'
+import { PROTOCOL, type ProtocolRange } from '../messaging/protocol-version.ts'
 import type { Entry } from '../metadata/metadata-store.ts'
 import { StoredJson } from './stored-json.ts'
 
@@ -28,7 +29,6 @@ export const MAX_CHUNK_BYTES: number = 256 * 1024
 /** Bounds what a reader of a shard takes in (with chunks of 256 KiB: 256 MiB, about 5 million ids). */
 export const MAX_CHUNKS = 1_024
 
-const FORM = 1
 /** What a chunk takes around its ids. */
 const FRAME_BYTES = 64
 
@@ -40,6 +40,12 @@ interface Chunk {
   version: string | null
 }
 
+export interface RegistryShardOptions {
+  readonly maxChunkBytes?: number
+  /** What this process reads. Default: this release's. */
+  readonly protocol?: ProtocolRange
+}
+
 /**
  * The image of a shard's chunks, made from a `list` of its prefix. After a write that was refused, or whose outcome is unknown, and after
  * an error it no longer matches the store: make a new one from another `list`, and repeat the batch.
@@ -47,6 +53,7 @@ interface Chunk {
 export class RegistryShard {
   readonly #prefix: string
   readonly #maxBytes: number
+  readonly #protocol: ProtocolRange
   readonly #chunks = new Map<number, Chunk>()
   /** Chunks with ids that stand in another one too. */
   readonly #toClean = new Set<number>()
@@ -54,8 +61,9 @@ export class RegistryShard {
   #size = 0
 
   /** `prefix` is that of the shard and ends with `/`. Throws `ProtocolError` naming the key. */
-  constructor(prefix: string, entries: readonly Entry[], options: { readonly maxChunkBytes?: number } = {}) {
+  constructor(prefix: string, entries: readonly Entry[], options: RegistryShardOptions = {}) {
     this.#prefix = prefix
+    this.#protocol = options.protocol ?? PROTOCOL
     this.#maxBytes = Math.min(options.maxChunkBytes ?? MAX_CHUNK_BYTES, MAX_CHUNK_BYTES)
     for (const entry of entries) this.#read(entry)
   }
@@ -81,7 +89,7 @@ export class RegistryShard {
    * The writes that bring the store to this image with the changes: to be done one after the other, each put followed by {@link written}. The batch is
    * remembered when all have succeeded. No writes: nothing changed. Throws `ManagementError` when a later owner has written, or the shard is full.
    */
-  change(epoch: number, batch: RegistryBatch): RegistryWrite[] {
+  change(epoch: number, batch: RegistryBatch, version: number = PROTOCOL.min): RegistryWrite[] {
     if (epoch < this.#epoch) {
       throw new ManagementError(
         `${this.#prefix} was written under epoch ${this.#epoch}; epoch ${epoch} has been superseded and may not write`,
@@ -96,9 +104,9 @@ export class RegistryShard {
     const deletes: RegistryWrite[] = []
     for (const index of [...dirty]) this.#shrink(index, dirty, deletes)
     const puts = [...dirty].map((index): RegistryWrite => {
-      const { ids, version } = this.#chunks.get(index) as Chunk
-      const value = JSON.stringify({ v: FORM, epoch, ids: [...ids] })
-      return { type: 'put', key: this.#key(index), value, ifVersion: version }
+      const chunk = this.#chunks.get(index) as Chunk
+      const value = JSON.stringify({ v: version, epoch, ids: [...chunk.ids] })
+      return { type: 'put', key: this.#key(index), value, ifVersion: chunk.version }
     })
     return [...puts, ...deletes]
   }
@@ -113,7 +121,7 @@ export class RegistryShard {
     const at = new StoredJson(entry.key)
     const index = this.#indexOf(entry.key)
     const root = at.parse(entry.value)
-    at.form(root, FORM)
+    at.form(root, this.#protocol)
     this.#epoch = Math.max(this.#epoch, at.integer(root.epoch, 'epoch', 0))
     const chunk: Chunk = { ids: new Set(), bytes: FRAME_BYTES, version: entry.version }
     at.array(root.ids, 'ids').forEach((value, i) => {

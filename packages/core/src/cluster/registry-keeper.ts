@@ -2,6 +2,7 @@
 // in batches, under the shard's epoch and guarded by this node's record, so that an owner that was superseded writes nothing.
 
 import { ManagementError } from '../errors.ts'
+import type { ProtocolRange } from '../messaging/protocol-version.ts'
 import type { Guard, MetadataStore } from '../metadata/metadata-store.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { BackgroundLoop } from './background-loop.ts'
@@ -15,6 +16,9 @@ export interface RegistryKeeperOptions {
   readonly keys: ClusterKeys
   /** Exists exactly as long as this node's session. */
   readonly guard: () => Guard | undefined
+  readonly protocol: ProtocolRange
+  /** The protocol version that documents of the kind are written in. */
+  readonly version: (kind: string) => number
   readonly isPinned: (kind: string, id: string) => boolean
   /** The shard of this process, if it may act for it now. */
   readonly ownedShard: (kind: string, shard: number) => HeldUnit | undefined
@@ -112,7 +116,7 @@ export class RegistryKeeper {
     if (shard.changes.length === 0 && shard.toStart.size === 0) return
     const { store, keys, ownedShard } = this.#options
     const prefix = keys.registryOf(shard.kind, shard.shard)
-    shard.image ??= new RegistryShard(prefix, await store.list(prefix))
+    shard.image ??= new RegistryShard(prefix, await store.list(prefix), { protocol: this.#options.protocol })
     if (shard.changes.length > 0) {
       const owned = ownedShard(shard.kind, shard.shard)
       if (owned === undefined) rejectAll(shard, `this node does not own shard ${shard.shard} of kind '${shard.kind}' any more`)
@@ -143,7 +147,7 @@ export class RegistryKeeper {
     const remove = [...last].filter(([, remember]) => !remember).map(([id]) => id)
     let writes: ReturnType<RegistryShard['change']>
     try {
-      writes = image.change(owned.epoch, { add, remove })
+      writes = image.change(owned.epoch, { add, remove }, this.#options.version(shard.kind))
     } catch (error) {
       // Superseded, or full: trying again changes nothing.
       if (!(error instanceof ManagementError)) throw error

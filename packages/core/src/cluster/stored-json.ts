@@ -2,6 +2,10 @@
 // key and the place in it. The forms themselves belong to the documents.
 
 import { ProtocolError } from '../errors.ts'
+import { type ProtocolRange, rangeInWords } from '../messaging/protocol-version.ts'
+
+/** What a node says of itself and who leads are read before anybody knows what others read: they keep one form, and only gain fields. */
+export const FIRST_FORM: ProtocolRange = { min: 1, max: 1 }
 
 export class StoredJson {
   readonly #key: string
@@ -22,9 +26,11 @@ export class StoredJson {
     return this.object(root, 'the value')
   }
 
-  form(root: Readonly<Record<string, unknown>>, known: number): void {
+  /** The form in which the value was stored. */
+  form(root: Readonly<Record<string, unknown>>, readable: ProtocolRange): number {
     const form = this.integer(root['v'], 'v', 1)
-    if (form !== known) this.fail(`stored in form ${form}; this release reads form ${known}`)
+    if (form < readable.min || form > readable.max) this.fail(`stored in form ${form}; this release reads ${rangeInWords(readable)}`)
+    return form
   }
 
   object(value: unknown, path: string): Readonly<Record<string, unknown>> {

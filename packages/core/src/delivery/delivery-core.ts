@@ -1,6 +1,7 @@
 // What the parts of one endpoint share: options and limits, the outbox, the time of this turn of the event loop, counters.
 
 import type { ActorAddress } from '../messaging/address.ts'
+import { PROTOCOL } from '../messaging/protocol-version.ts'
 import { DeadlineSweep } from '../runtime/deadline-sweep.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { type DeliveryLimits, resolveDeliveryLimits } from './delivery-limits.ts'
@@ -38,6 +39,8 @@ export class DeliveryCore {
   /** Changes whenever tenures or the placement did: what was looked up before is looked up again. */
   version = 0
   isClosed = false
+  /** What is written in; the lowest until it is known what others read. */
+  protocolVersion: number
   /** See `ControlNumbers`. */
   lastControlNumber = 0
   #nowMs = -1
@@ -48,6 +51,7 @@ export class DeliveryCore {
     this.options = options
     this.runtime = options.runtime
     this.limits = resolveDeliveryLimits(options.limits, options.transport.capabilities.maxFrameBytes)
+    this.protocolVersion = (options.protocol ?? PROTOCOL).min
     this.processId = options.local.processId
     this.defaultGuarantee = options.defaultGuarantee ?? DEFAULT_GUARANTEE
     this.mayLeave = options.mayLeave ?? (() => true)

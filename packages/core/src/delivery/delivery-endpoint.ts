@@ -38,12 +38,13 @@ export class DeliveryEndpoint implements MessagingHandler {
   readonly #control: ControlTraffic
   readonly #intake: FrameIntake
   readonly #flusher: Flusher
-  readonly #reader = new FrameReader()
+  readonly #reader: FrameReader
   readonly #tenureHost: TenureHost
 
   constructor(options: DeliveryOptions) {
     const core = new DeliveryCore(options)
     this.#core = core
+    this.#reader = new FrameReader(options.protocol)
     this.#tenures = new Tenures(options.placement)
     const markDirty = (peer: Peer): void => this.#flusher.markDirty(peer)
     this.#processes = new Processes(
@@ -138,6 +139,11 @@ export class DeliveryEndpoint implements MessagingHandler {
   /** Resolves when `tell` would return true again. */
   ready(address: ActorAddress): Promise<void> {
     return this.#sender.ready(address)
+  }
+
+  /** The protocol version that everybody reads: frames are written in it from now on. */
+  speak(version: number): void {
+    this.#core.protocolVersion = version
   }
 
   // --- placement and tenures

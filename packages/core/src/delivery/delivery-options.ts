@@ -2,6 +2,7 @@
 
 import type { ActorAddress } from '../messaging/address.ts'
 import type { LocalIdentity, MessagingSystem, PeerId } from '../messaging/messaging-system.ts'
+import type { ProtocolRange } from '../messaging/protocol-version.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
 import type { DeliveryLimits } from './delivery-limits.ts'
@@ -46,6 +47,8 @@ export interface DeliveryOptions {
    * `peer`, this process listens no more. The transport tries again by itself.
    */
   readonly onTransportError?: (error: Error, peer: PeerId | undefined) => void
+  /** What this process reads and can write. Default: this release's; tests make up another. */
+  readonly protocol?: ProtocolRange
   readonly onWarning?: (message: string) => void
 }
 

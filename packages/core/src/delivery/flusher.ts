@@ -25,7 +25,7 @@ export class Flusher {
   readonly #outbound: Outbound
   readonly #inbound: Inbound
   readonly #host: FlushHost
-  readonly #header: FrameHeader = { flags: 0, from: 0, to: 0, seq: 0, receipt: 0, floor: 0, baseId: 0 }
+  readonly #header: FrameHeader = { version: 0, flags: 0, from: 0, to: 0, seq: 0, receipt: 0, floor: 0, baseId: 0 }
   readonly #dirty: Peer[] = []
   readonly #dirtyStreams = new Set<OutStream>()
   /** Kinds whose tenures or placement changed; the empty name: all. */
@@ -138,6 +138,7 @@ export class Flusher {
         break
       }
       link.fillHeader(this.#header, this.#core.outbox.floor())
+      this.#header.version = this.#core.protocolVersion
       const isRoomy = this.#core.options.transport.send(peer.id.nodeId, frame.sealed(this.#header))
       link.handed(frame, now)
       this.#outbound.handedOver(frame)

@@ -240,6 +240,7 @@ export class Peer {
   header(header: FrameHeader, flags: number): Uint8Array {
     const bytes = allocateBuffer(HEADER_BYTES)
     this.link.fillHeader(header, this.#core.outbox.floor())
+    header.version = this.#core.protocolVersion
     header.flags = flags
     writeHeader(bytes, 0, header)
     return bytes

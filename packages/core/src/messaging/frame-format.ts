@@ -1,5 +1,5 @@
 // The frame: what two processes exchange over a link. Numbers and flags of the wire; `frame-writer.ts` and `frame-reader.ts` do the work.
-// Documented for people in apps/docs/wire-format.md. Gotcha: everything here is on the wire; change it only with a new FRAME_VERSION.
+// Documented for people in apps/docs/wire-format.md. Gotcha: everything here is on the wire; change it only with a new protocol version (`protocol-version.ts`), which is the first byte of a frame.
 //
 //  0      1      2          6          10         16         22         28         34
 //  +------+------+----------+----------+----------+----------+----------+----------+----- - -
@@ -31,7 +31,6 @@
 // Any item with VOID set is skipped: it was withdrawn before it left (its sender was fenced, or its deadline passed).
 // A message without EXTRA_DEADLINE has the deadline of the message before it in the frame (the first: none).
 
-export const FRAME_VERSION = 1
 export const HEADER_BYTES = 34
 export const SLAB_BYTES: number = 64 * 1024
 

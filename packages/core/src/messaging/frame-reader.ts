@@ -2,24 +2,34 @@
 // and anything unknown or cut short is a `ProtocolError`.
 
 import { ProtocolError } from '../errors.ts'
-import { FRAME_VERSION, HEADER_BYTES } from './frame-format.ts'
+import { HEADER_BYTES } from './frame-format.ts'
 import type { FrameHeader } from './frame-writer.ts'
 import { asNativeBuffer, type NativeBuffer } from './native-buffer.ts'
+import { PROTOCOL, type ProtocolRange, rangeInWords } from './protocol-version.ts'
 
 const MAX_TEXT_BYTES = 64 * 1024
 
 export class FrameReader {
-  readonly header: FrameHeader = { flags: 0, from: 0, to: 0, seq: 0, receipt: 0, floor: 0, baseId: 0 }
+  readonly header: FrameHeader = { version: 0, flags: 0, from: 0, to: 0, seq: 0, receipt: 0, floor: 0, baseId: 0 }
   bytes: NativeBuffer = NOTHING
   at = 0
   end = 0
+  readonly #protocol: ProtocolRange
+
+  constructor(protocol: ProtocolRange = PROTOCOL) {
+    this.#protocol = protocol
+  }
 
   /** Takes the header of a frame; items follow. */
   open(frame: Uint8Array): void {
     if (frame.length < HEADER_BYTES) throw new ProtocolError(`frame of ${frame.length} bytes; a header takes ${HEADER_BYTES}`)
     const bytes = asNativeBuffer(frame)
-    if (bytes[0] !== FRAME_VERSION) throw new ProtocolError(`frame version ${bytes[0]}; this process speaks ${FRAME_VERSION}`)
+    const version = bytes[0] as number
+    if (version < this.#protocol.min || version > this.#protocol.max) {
+      throw new ProtocolError(`frame version ${version}; this process speaks ${rangeInWords(this.#protocol)}`)
+    }
     const header = this.header
+    header.version = version
     header.flags = bytes[1] as number
     header.from = bytes.readUInt32LE(2)
     header.to = bytes.readUInt32LE(6)

@@ -1,10 +1,11 @@
 // Writes items into slabs: the bytes that go to the transport are the ones kept for sending again. Owns layout, not meaning:
 // what is interned, numbered or gated is decided by who calls.
 
-import { FLAG_NUMBERED, FRAME_VERSION, HEADER_BYTES, ITEM_VOID, SLAB_BYTES } from './frame-format.ts'
+import { FLAG_NUMBERED, HEADER_BYTES, ITEM_VOID, SLAB_BYTES } from './frame-format.ts'
 import { allocateSlab, type NativeBuffer } from './native-buffer.ts'
 
 export interface FrameHeader {
+  version: number
   flags: number
   from: number
   to: number
@@ -15,7 +16,7 @@ export interface FrameHeader {
 }
 
 export function writeHeader(bytes: NativeBuffer, at: number, header: FrameHeader): void {
-  bytes[at] = FRAME_VERSION
+  bytes[at] = header.version
   bytes[at + 1] = header.flags
   bytes.writeUInt32LE(header.from, at + 2)
   bytes.writeUInt32LE(header.to, at + 6)

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { defineActor } from '../../src/actor/definition.ts'
-import { PROTOCOL, requireCompatible } from '../../src/cluster/cluster-compatibility.ts'
+import { requireCompatible } from '../../src/cluster/cluster-compatibility.ts'
 import { ClusterKeys } from '../../src/cluster/cluster-keys.ts'
 import { encodeNodeRecord, type NodeRecord } from '../../src/cluster/node-record.ts'
 import { encodePlacement } from '../../src/cluster/placement-codec.ts'
 import { initialPlacement } from '../../src/cluster/placement-document.ts'
 import { HASH_VERSION } from '../../src/hashing/key-hash.ts'
+import { PROTOCOL } from '../../src/messaging/protocol-version.ts'
 
 const keys = new ClusterKeys('c')
 const Counter = defineActor('counter', { messages: {} })
@@ -64,7 +65,7 @@ describe('a node may join', () => {
 describe('a node may not join', () => {
   it('beside a release that speaks no version in common', async () => {
     await expect(joining([node('newer', { protocol: { min: PROTOCOL.max + 1, max: PROTOCOL.max + 2 } })])).rejects.toMatchObject(
-      incompatible(/^node 'newer' of cluster 'c' speaks protocol versions 2 to 3, this release 1 to 1; upgrade through/),
+      incompatible(/^node 'newer' of cluster 'c' speaks protocol versions 2 to 3, this release version 1; upgrade through/),
     )
   })
 

@@ -60,7 +60,7 @@ describe('the stored form of a node', () => {
 
 describe('a record that is not one', () => {
   it('is refused with its key and the field', () => {
-    expect(problemOf({ v: 2 })).toBe(`${KEY}: stored in form 2; this release reads form 1`)
+    expect(problemOf({ v: 2 })).toBe(`${KEY}: stored in form 2; this release reads version 1`)
     expect(problemOf({ process: '' })).toBe(`${KEY}: process is empty`)
     expect(problemOf({ incarnation: null })).toContain('incarnation is null, not a string')
     expect(problemOf({ address: undefined })).toContain('address is missing, not a string')

@@ -98,7 +98,7 @@ describe('a placement document that is not one', () => {
   it('is refused with its key and the place', () => {
     expect(() => parsePlacement(KEY, '{')).toThrow(`${KEY}: 1 characters that are not JSON`)
     expect(() => parsePlacement(KEY, '[]')).toThrow(`${KEY}: the value is an array, not an object`)
-    expect(problemOf({ v: 2 })).toBe(`${KEY}: stored in form 2; this release reads form 1`)
+    expect(problemOf({ v: 2 })).toBe(`${KEY}: stored in form 2; this release reads version 1`)
     expect(problemOf({ kind: 7 })).toContain('kind is 7, not a string')
     expect(problemOf({ epoch: -1 })).toContain('epoch is -1, not a whole number of at least 0')
     expect(problemOf({ revision: 0.5 })).toContain('revision is 0.5')

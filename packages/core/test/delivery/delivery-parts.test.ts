@@ -190,7 +190,7 @@ describe('endings', () => {
     const acks: { epoch: number; ids: number[] }[] = []
     for (const frame of frames) {
       const reader = new FrameReader()
-      reader.open(frame.sealed({ flags: 0, from: 0, to: 0, seq: 0, receipt: 0, floor: 0, baseId: 0 }))
+      reader.open(frame.sealed({ version: 1, flags: 0, from: 0, to: 0, seq: 0, receipt: 0, floor: 0, baseId: 0 }))
       while (reader.hasMore) {
         expect(reader.byte()).toBe(1)
         const ack = { epoch: reader.varint(), ids: [] as number[] }

@@ -70,7 +70,7 @@ class Side {
 }
 
 function emptyHeader(): FrameHeader {
-  return { flags: 0, from: 0, to: 0, seq: 0, receipt: 0, floor: 0, baseId: 0 }
+  return { version: 1, flags: 0, from: 0, to: 0, seq: 0, receipt: 0, floor: 0, baseId: 0 }
 }
 
 class Pair {

@@ -14,7 +14,7 @@ function writer() {
   return { frames, made }
 }
 
-const header = () => ({ flags: 0, from: 7, to: 9, seq: 0, receipt: 3, floor: 2 ** 40, baseId: 0 })
+const header = () => ({ version: 1, flags: 0, from: 7, to: 9, seq: 0, receipt: 3, floor: 2 ** 40, baseId: 0 })
 
 describe('frames', () => {
   it('come back as they were written, header and items', () => {
@@ -38,7 +38,16 @@ describe('frames', () => {
           frame.seq = 77
           const reader = new FrameReader()
           reader.open(frame.sealed(header()))
-          expect(reader.header).toEqual({ flags: FLAG_NUMBERED, from: 7, to: 9, seq: 77, receipt: 3, floor: 2 ** 40, baseId: 5 })
+          expect(reader.header).toEqual({
+            version: 1,
+            flags: FLAG_NUMBERED,
+            from: 7,
+            to: 9,
+            seq: 77,
+            receipt: 3,
+            floor: 2 ** 40,
+            baseId: 5,
+          })
           for (const item of items) {
             expect(reader.varint()).toBe(item.n)
             expect(reader.zigzag()).toBe(item.z)

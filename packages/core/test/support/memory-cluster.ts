@@ -5,6 +5,7 @@ import { EmbeddedDatabase, LinkFaults, MemoryMetadataStore } from '../../../meta
 import type { ActorDefinition } from '../../src/actor/definition.ts'
 import { ClusterActorSystem } from '../../src/cluster/cluster-actor-system.ts'
 import type { ClusterOptions } from '../../src/cluster/cluster-options.ts'
+import { PROTOCOL, type ProtocolRange } from '../../src/messaging/protocol-version.ts'
 import { ManualRuntime } from './manual-runtime.ts'
 import { MemoryNetwork } from './memory-network.ts'
 
@@ -17,6 +18,8 @@ export interface TestNode {
   readonly storeFaults: LinkFaults
   readonly warnings: string[]
 }
+
+type StartWithProtocol = (options: ClusterOptions, protocol: ProtocolRange) => Promise<ClusterActorSystem>
 
 export class MemoryCluster {
   readonly runtime = new ManualRuntime()
@@ -34,29 +37,33 @@ export class MemoryCluster {
     onTestFinished(() => this.stopAll())
   }
 
-  async start(nodeId: string, options: Partial<ClusterOptions> = {}): Promise<ClusterActorSystem> {
+  /** `protocol`: of a made-up release. */
+  async start(nodeId: string, options: Partial<ClusterOptions> = {}, protocol: ProtocolRange = PROTOCOL): Promise<ClusterActorSystem> {
     const storeFaults = new LinkFaults()
     this.#storeFaults.set(nodeId, storeFaults)
     const warnings: string[] = []
     const note = (message: string, fields?: object): void => void warnings.push(`${message} ${JSON.stringify(fields)}`)
-    const starting = ClusterActorSystem.start({
-      nodeId,
-      metadata: new MemoryMetadataStore({
-        database: this.database,
+    const starting = (ClusterActorSystem.start as StartWithProtocol)(
+      {
+        nodeId,
+        metadata: new MemoryMetadataStore({
+          database: this.database,
+          runtime: this.runtime,
+          faults: storeFaults,
+          timeoutMs: 1_000,
+          onError: () => {},
+        }),
+        messaging: this.network.open({ runtime: this.runtime }),
+        actors: this.#actors,
+        shardCount: 16,
+        sessionTtlMs: TTL_MS,
         runtime: this.runtime,
-        faults: storeFaults,
-        timeoutMs: 1_000,
-        onError: () => {},
-      }),
-      messaging: this.network.open({ runtime: this.runtime }),
-      actors: this.#actors,
-      shardCount: 16,
-      sessionTtlMs: TTL_MS,
-      runtime: this.runtime,
-      logger: { ...quiet, warn: note, error: note },
-      ...this.#options,
-      ...options,
-    })
+        logger: { ...quiet, warn: note, error: note },
+        ...this.#options,
+        ...options,
+      },
+      protocol,
+    )
     const system = await this.settled(starting, 20_000)
     this.nodes.set(nodeId, { system, storeFaults, warnings })
     return system
