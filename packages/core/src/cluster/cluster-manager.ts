@@ -176,7 +176,8 @@ export class ClusterManager {
 
   /**
    * Moves one actor to a node, with its state, and keeps it there when its shard moves (it is *pinned*; at most 1,000 of a kind can be). Resolves when it is there.
-   * It stays pinned also when it is moved to where its shard is; {@link unpin} gives it back to its shard.
+   * It stays pinned also when it is moved to where its shard is; {@link unpin} gives it back to its shard. With many at once, only as many units move at a time as
+   * `placement.maxMovingShare` allows; the others wait, within their deadlines.
    */
   async migrate(definition: ActorDefinition | string, id: string, nodeId: string, options: ManagementOptions = {}): Promise<void> {
     const kind = kindOf(definition)

@@ -16,7 +16,7 @@ import { type NodeRecord, parseNodeRecord } from './node-record.ts'
 import { encodePlacement, parsePlacement } from './placement-codec.ts'
 import { entryOf, initialPlacement, type Owner, type PlacementDocument, type UnitKey } from './placement-document.ts'
 import { applyChanges, type PlacementChange, PlacementChangeError } from './placement-transitions.ts'
-import { type PlanOptions, plan } from './planner.ts'
+import { countMoving, mostMoving, type PlanOptions, plan } from './planner.ts'
 
 export interface LeaderOptions {
   readonly runtime: Runtime
@@ -220,7 +220,9 @@ export class Leader {
     const served = new Map<PlacementRequest, unknown>()
     next = this.#serveRequests(next, nodes, served)
     if (settled.length === planned.changes.length) {
-      for (const move of driver.mayBegin(document, planned.moves, nowMs)) {
+      // What was asked for by hand goes first, and counts.
+      const room = mostMoving(next, placement) - countMoving(next)
+      for (const move of driver.mayBegin(document, planned.moves, nowMs).slice(0, Math.max(0, room))) {
         next = tryChange(next, { type: 'begin-move', unit: move.unit, handoffId: newIdentity(runtime), target: move.target })
       }
     }
@@ -239,10 +241,17 @@ export class Leader {
   #serveRequests(document: PlacementDocument, nodes: readonly NodeRecord[], served: Map<PlacementRequest, unknown>): PlacementDocument {
     let next = document
     const nowMs = this.#options.runtime.monotonicMs()
+    const most = mostMoving(document, this.#options.placement)
+    let moving = countMoving(document)
     for (const request of this.#requests) {
       if (request.kind !== document.kind) continue
       try {
         const change = request.change(next, nodes)
+        if (change?.type === 'pin' || change?.type === 'begin-move') {
+          if (moving >= most)
+            throw new PlacementChangeError(next, change, `${most} units of the kind are moving, which is the most at once`)
+          moving++
+        }
         if (change !== undefined) next = applyChanges(next, [change])
         served.set(request, undefined)
       } catch (error) {

@@ -80,7 +80,7 @@ export function plan(
   }
 
   if (!missingIsDead) return { changes, moves: [] }
-  const budget = Math.max(1, Math.floor(document.shardCount * options.maxMovingShare)) - movingAfter(document, changes)
+  const budget = mostMoving(document, options) - movingAfter(document, changes)
   const moves = budget > 0 ? [...shards.moves(budget)] : []
   if (moves.length < budget) moves.push(...pinMoves(document, alive, shards, settledPins, budget - moves.length))
   return { changes, moves }
@@ -153,10 +153,20 @@ function* pinMoves(
   }
 }
 
-function movingAfter(document: PlacementDocument, changes: readonly PlacementChange[]): number {
+/** How many units of a kind may be moving at once, whoever wants them moved. */
+export function mostMoving(document: PlacementDocument, { maxMovingShare }: Pick<PlanOptions, 'maxMovingShare'>): number {
+  return Math.max(1, Math.floor(document.shardCount * maxMovingShare))
+}
+
+export function countMoving(document: PlacementDocument): number {
   let moving = 0
   for (const entry of document.shards) if (entry.move !== undefined) moving++
   for (const entry of document.pins.values()) if (entry.move !== undefined) moving++
+  return moving
+}
+
+function movingAfter(document: PlacementDocument, changes: readonly PlacementChange[]): number {
+  let moving = countMoving(document)
   // Every change that the planner makes of a moving unit ends its move.
   for (const change of changes) {
     const entry =

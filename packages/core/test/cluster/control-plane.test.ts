@@ -7,9 +7,11 @@ import { Leader } from '../../src/cluster/leader.ts'
 import { encodeNodeRecord, type NodeRecord, parseNodeRecord } from '../../src/cluster/node-record.ts'
 import { NodeSession } from '../../src/cluster/node-session.ts'
 import { parsePlacement } from '../../src/cluster/placement-codec.ts'
-import type { Owner, PlacementDocument } from '../../src/cluster/placement-document.ts'
+import { initialPlacement, type Owner, type PlacementDocument } from '../../src/cluster/placement-document.ts'
+import { PlacementChangeError } from '../../src/cluster/placement-transitions.ts'
 import { planDefaults } from '../../src/cluster/planner.ts'
 import { WatchedPrefix } from '../../src/cluster/watched-prefix.ts'
+import { shardOf } from '../../src/hashing/key-hash.ts'
 import type { Leadership, MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Session } from '../../src/metadata/session.ts'
 import { ManualRuntime } from '../support/manual-runtime.ts'
@@ -310,6 +312,11 @@ async function newLeader(world: ReturnType<typeof newWorld>, options: NewLeaderO
   return { ...candidate, leader, leadership, written, errors, failovers, join, document, superseded: () => superseded }
 }
 
+/** A refusal that may pass. */
+function fail(): never {
+  throw new PlacementChangeError(initialPlacement('k', 8), { type: 'unpin', id: 'x' }, 'not yet')
+}
+
 function owners(document: PlacementDocument): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const { owner } of document.shards) counts[owner?.nodeId ?? '-'] = (counts[owner?.nodeId ?? '-'] ?? 0) + 1
@@ -485,6 +492,58 @@ describe('the leader', () => {
     expect(owners(await document())).toEqual({ a: 8 })
     expect((await world.done(store.get(keys.placementOf('broken'))))?.value).toBe('{"v":99}')
     expect(errors.length).toBeGreaterThan(0)
+  })
+
+  it('lets no more move at once when moves are asked for by hand, and serves the rest as there is room', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document } = await newLeader(world)
+    const a = await join('a')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    // So weak that the planner gives it nothing.
+    const b = await join('b', { capacity: 0.01 })
+    const settled: unknown[] = []
+    for (let i = 0; i < 5; i++) {
+      leader.request({
+        kind: 'k',
+        change: () => ({ type: 'pin', id: `x-${i}`, handoffId: `h-${i}`, target: b }),
+        settle: (error) => settled.push((error as Error | undefined)?.message),
+        untilMs: world.runtime.nowMs + (i === 4 ? 1_000 : 60_000),
+      })
+    }
+    await world.runtime.settle()
+    const moving = async () => [...(await document()).pins].filter(([, entry]) => entry.move !== undefined)
+    // A quarter of 8 shards; the others wait, and one has no time to.
+    expect([(await moving()).length, settled]).toEqual([2, [undefined, undefined]])
+    await world.runtime.advanceAndSettle(1_500)
+    expect(settled).toEqual([undefined, undefined, expect.stringMatching(/^pin of pin 'x-4' of kind 'k': 2 units of the kind are moving/)])
+    for (const [id, entry] of await moving()) {
+      leader.released(a, { kind: 'k', shard: shardOf(id, 8), pin: id }, entry.move?.handoffId ?? '', entry.epoch)
+    }
+    await world.runtime.advanceAndSettle(200)
+    expect((await moving()).map(([id]) => id)).toEqual(['x-2', 'x-3'])
+    expect(settled).toHaveLength(5)
+  })
+
+  it('moves nothing of its own where moves by hand take all the room', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document } = await newLeader(world)
+    await join('a')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    const b = { nodeId: 'b', processId: 'p-b', incarnation: 's-b' }
+    for (const id of ['x', 'y']) {
+      leader.request({
+        kind: 'k',
+        change: (_, nodes) => (nodes.length > 1 ? { type: 'pin', id, handoffId: id, target: b } : fail()),
+        settle: () => {},
+        untilMs: world.runtime.nowMs + 60_000,
+      })
+    }
+    await join('b')
+    await world.runtime.advanceAndSettle(200)
+    const { shards, pins } = await document()
+    expect([pins.size, shards.filter((entry) => entry.move !== undefined).length]).toEqual([2, 0])
   })
 
   it('serves a request, refuses one with its reason, and keeps one that may still pass', async () => {
