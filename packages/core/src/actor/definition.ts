@@ -75,7 +75,13 @@ export interface ActorOptions<S, P extends Protocol = AnyProtocol> {
   readonly retry?: RetryOptions | undefined
   /** What a planned move does with the state: `move` (default) ships it, `restart` starts afresh over there. */
   readonly handoff?: 'move' | 'restart' | undefined
-  /** While the metadata store can't be reached: `suspend` (default) keeps the single owner, `continue` keeps running and may have two of them. */
+  /**
+   * When a process can't renew its lease, because it does not reach the metadata store: `suspend` (default) runs nothing until the lease is back, so that there is one owner.
+   * `continue` is availability over single ownership: actors that this process owns run on beyond their lease, and their messages, acknowledgements and replies leave. Meanwhile
+   * another process may be appointed, and both run; when this one reaches the store again and finds another named, its state is *discarded*, with all that it did. Where nobody
+   * was appointed (the store was out of reach for all) it goes on with its state. New owners are appointed by the store alone. `health()` and the metric
+   * `ownedWithoutLease` say when it is so.
+   */
   readonly onStoreLoss?: 'suspend' | 'continue' | undefined
   /** Definitions of the children that it spawns: needed for them to move with it. */
   readonly children?: readonly ActorDefinition[] | undefined

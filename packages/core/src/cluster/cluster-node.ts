@@ -290,6 +290,12 @@ export class ClusterNode {
     return actors
   }
 
+  /** What runs on here though the lease is over, because its kind says so. */
+  unitsWithoutLease(): HeldUnit[] {
+    if (this.session.leaseIsSafe()) return []
+    return [...this.keeper.held()].filter((held) => held.goesOnWithoutLease && held.state === 'active')
+  }
+
   /** Units that documents give to this process, whether it has opened them or not. */
   unitsOf(nodeId: string): number {
     let units = 0
@@ -371,6 +377,7 @@ export class ClusterNode {
           for (const held of this.keeper.held()) if (held.unit.pin === undefined) shards++
           return shards
         },
+        ownedWithoutLease: () => this.unitsWithoutLease().length,
         delivery: () => countedOn(this.#counted, this.#endpoint.counters),
       },
       { measureLatency: this.options.measureLatency },

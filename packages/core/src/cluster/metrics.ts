@@ -40,6 +40,7 @@ export interface MetricSources {
   nodes(): number
   mailboxDepth(): number
   ownedShards(): number
+  ownedWithoutLease(): number
   delivery(): DeliveryCounters
 }
 
@@ -52,6 +53,11 @@ export interface ClusterMetricsSnapshot {
   readonly nodes: number
   /** Gauge: shards that this node owns, of all kinds. */
   readonly ownedShards: number
+  /**
+   * Gauge: shards and pins of kinds with `onStoreLoss: 'continue'` that run on here although the lease of this node is over. Above 0: another node may own the same actors,
+   * and what one of the two does to their state will be lost.
+   */
+  readonly ownedWithoutLease: number
   readonly messages: {
     /** Counter: accepted from callers and turns on this node. */
     readonly sent: number
@@ -125,6 +131,7 @@ export class ClusterMetrics {
       actors: sources.actors(),
       nodes: sources.nodes(),
       ownedShards: sources.ownedShards(),
+      ownedWithoutLease: sources.ownedWithoutLease(),
       messages: {
         sent: delivery.messagesSent,
         received: delivery.messagesReceived,

@@ -124,6 +124,13 @@ export class NodeReactions {
       problems.push(
         this.#node.session.staysOut ? 'this node keeps out of the cluster: it reaches none of its peers' : 'this node has no session',
       )
+    const unfenced = this.#node.unitsWithoutLease()
+    if (unfenced.length > 0) {
+      const kinds = [...new Set(unfenced.map((held) => held.unit.kind))].join(', ')
+      problems.push(
+        `${unfenced.length} shards and pins run on without a lease (onStoreLoss: 'continue' of ${kinds}): another node may own the same actors`,
+      )
+    }
     if (this.#leaderSeen === undefined) problems.push('nobody leads')
     const down = this.#node.peers.registeredAndDown(this.#node.membership.nodes)
     if (down.length > 0) problems.push(`no connection to ${down.join(', ')}`)

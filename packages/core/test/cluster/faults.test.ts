@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { defineActor } from '../../src/actor/definition.ts'
+import type { ClusterActorSystem } from '../../src/cluster/cluster-actor-system.ts'
 import { MemoryCluster, TTL_MS } from '../support/memory-cluster.ts'
 
 const spec = {
@@ -98,6 +99,72 @@ describe('a session that is lost', () => {
     expect(turns).toEqual([1])
     await cluster.settled(late)
     expect(turns).toEqual([1, 2])
+  })
+})
+
+describe("a kind that says onStoreLoss: 'continue'", () => {
+  async function three() {
+    const cluster = new MemoryCluster([Counter, Available])
+    const systems = [await cluster.start('a'), await cluster.start('b'), await cluster.start('c')] as const
+    const [a] = systems
+    await cluster.until(async () => Object.values(await cluster.units(a)).join() === '11,11,10')
+    const on = new Map<string, string>()
+    for (const id of ids) on.set((await cluster.settled(a.manager.whereIs(Available, id))).nodeId ?? '', id)
+    await cluster.settled(Promise.all(ids.flatMap((id) => [a.ref(Available, id).ask('add', 5), a.ref(Counter, id).ask('add', 5)])))
+    const sum = (of: (system: ClusterActorSystem) => number): number => systems.reduce((all, system) => all + of(system), 0)
+    return { cluster, systems, a, on, sum }
+  }
+
+  it('runs on where it is when nobody reaches the store, others wait, and health and metrics say so', async () => {
+    const { cluster, systems, a, sum } = await three()
+    expect(sum((system) => system.metrics().ownedWithoutLease)).toBe(0)
+    for (const node of cluster.nodes.values()) node.storeFaults.isolate()
+    await cluster.pass(10 * TTL_MS)
+    // From each node to each: routing goes on from the documents that everybody has.
+    for (const [i, system] of systems.entries()) {
+      expect(await cluster.settled(Promise.all(ids.map((id) => system.ref(Available, id).ask('add', 1))), 500)).toEqual(
+        ids.map(() => 6 + i),
+      )
+    }
+    const waiting = ids.map((id) => a.ref(Counter, id).ask('add', 1, { timeoutMs: 60_000 }))
+    let answers = 0
+    for (const answer of waiting) void answer.then(() => answers++)
+    await cluster.pass(1_000)
+    expect(answers).toBe(0)
+    expect(sum((system) => system.metrics().ownedWithoutLease)).toBe(16)
+    const health = await cluster.settled(a.health())
+    expect(health.status).toBe('suspended')
+    expect(health.problems.join()).toMatch(
+      / shards and pins run on without a lease \(onStoreLoss: 'continue' of available\): another node may own the same actors/,
+    )
+
+    for (const node of cluster.nodes.values()) node.storeFaults.heal()
+    // Nobody was appointed meanwhile, so both kinds go on with their state.
+    expect(await cluster.settled(Promise.all(waiting))).toEqual(ids.map(() => 6))
+    expect(await cluster.settled(Promise.all(ids.map((id) => a.ref(Available, id).ask('read'))))).toEqual(ids.map(() => 8))
+    await cluster.pass(2 * TTL_MS)
+    expect(sum((system) => system.metrics().ownedWithoutLease)).toBe(0)
+    expect((await cluster.settled(a.health())).status).toBe('ok')
+  })
+
+  it('has two owners while one node alone reaches no store, and the one that was appointed counts afterwards', async () => {
+    const { cluster, systems, a, on } = await three()
+    const [, b] = systems
+    const id = on.get('b') ?? ''
+    const discarded: string[] = []
+    b.events.on('discarded', ({ kind }) => discarded.push(kind))
+    cluster.nodes.get('b')?.storeFaults.isolate()
+    await cluster.until(async () => (await cluster.units(a))['b'] === undefined)
+    expect(await cluster.settled(a.ref(Available, id).ask('add', 1))).toBe(1)
+    expect(await cluster.settled(b.ref(Available, id).ask('add', 1), 500)).toBe(6)
+    expect(b.metrics().ownedWithoutLease).toBeGreaterThan(0)
+    expect(a.metrics().ownedWithoutLease).toBe(0)
+
+    cluster.nodes.get('b')?.storeFaults.heal()
+    await cluster.until(async () => (await cluster.units(a))['b'] === 10, 30_000)
+    expect(discarded).toContain('available')
+    for (const system of systems) expect(await cluster.settled(system.ref(Available, id).ask('read'))).toBe(1)
+    expect(b.metrics().ownedWithoutLease).toBe(0)
   })
 })
 

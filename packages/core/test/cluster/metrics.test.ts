@@ -80,6 +80,7 @@ class Sources implements MetricSources {
   nodes = (): number => this.#ask(3)
   mailboxDepth = (): number => this.#ask(11)
   ownedShards = (): number => this.#ask(85)
+  ownedWithoutLease = (): number => this.#ask(3)
   delivery = (): Sources['counters'] => {
     this.asked++
     return this.counters
@@ -102,6 +103,7 @@ describe('the metrics of a node', () => {
       actors: 7,
       nodes: 3,
       ownedShards: 85,
+      ownedWithoutLease: 3,
       mailboxDepth: 11,
       messages: { sent: 5, received: 4, failed: 1 },
       outbox: { messages: 2, bytes: 300 },

@@ -252,6 +252,7 @@ describe('management', () => {
       actors: 1,
       nodes: 1,
       ownedShards: 16,
+      ownedWithoutLease: 0,
       messages: { sent: 1 },
       latency: { ask: { count: 1 } },
       failovers: { units: 0, nodes: 0 },
