@@ -5,13 +5,15 @@ import type { FrameHeader } from '../messaging/frame-writer.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import type { DeliveryCore } from './delivery-core.ts'
 import type { Inbound } from './inbound.ts'
-import { ESTABLISHED, PROGRESS, RESEND, SEND_HEADER } from './link.ts'
+import { ESTABLISHED, NEW_LINK, PROGRESS, RESEND, SEND_HEADER } from './link.ts'
 import type { OutStream } from './out-stream.ts'
 import type { Outbound } from './outbound.ts'
 import type { Peer } from './peer.ts'
 
 /** How often held messages ask whether they may leave, when nobody tells (`leaseRenewed`). */
 const GATE_POLL_MS = 50
+/** How long a link waits for the lease with frames that were written before it was lost. */
+const LONGEST_STALL_MS = 1_000
 
 /** What the flusher needs of the endpoint. */
 export interface FlushHost {
@@ -134,9 +136,11 @@ export class Flusher {
     const now = this.#core.now()
     for (let frame = link.nextFrame(); frame !== undefined && !peer.isTransportFull; frame = link.nextFrame()) {
       if (!frame.mayLeave()) {
+        if (this.#isStalled(peer, now)) return this.#giveUpFrames(peer, now)
         this.pollGate()
         break
       }
+      peer.stalledSinceMs = undefined
       link.fillHeader(this.#header, this.#core.outbox.floor())
       this.#header.version = this.#core.protocolVersion
       const isRoomy = this.#core.options.transport.send(peer.id.nodeId, frame.sealed(this.#header))
@@ -145,6 +149,22 @@ export class Flusher {
       if (!isRoomy) peer.isTransportFull = true
     }
     this.armTimer(peer)
+  }
+
+  #isStalled(peer: Peer, now: number): boolean {
+    peer.stalledSinceMs ??= now
+    return now - peer.stalledSinceMs >= LONGEST_STALL_MS
+  }
+
+  /**
+   * Frames were written while the lease was safe, and some of what is in them may not leave now. Whatever else is in them and behind them must not wait for
+   * the store: the link starts again, and everything is written anew that may leave; the rest is held by its stream or its tenure.
+   */
+  #giveUpFrames(peer: Peer, now: number): void {
+    peer.stalledSinceMs = undefined
+    const actions = peer.link.forget(now)
+    this.#host.linkLost(peer)
+    this.act(peer, actions & ~NEW_LINK)
   }
 
   /** Something is held because it may not leave now. */

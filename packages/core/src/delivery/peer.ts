@@ -73,6 +73,8 @@ export class Peer {
   /** Its malformed bytes were reported; again only when it has been understood in between. */
   isErrorReported = false
   downSinceMs: number | undefined = undefined
+  /** Its next frame has something in it that may not leave now. */
+  stalledSinceMs: number | undefined = undefined
   /** When the timer of this peer fires; infinity: it is not set. */
   timerAtMs: number = Number.POSITIVE_INFINITY
   /** Cost of messages read from the peer on this link, and what it was told that it may send in all. */
@@ -148,6 +150,7 @@ export class Peer {
     this.inActors.clear()
     this.control.linkLost()
     this.endings.linkLost()
+    this.stalledSinceMs = undefined
     this.moved = []
     this.readCost = 0
     this.#creditTold = 0

@@ -461,6 +461,54 @@ describe('an abort signal', () => {
   })
 })
 
+describe('a lease that is lost between writing and leaving', () => {
+  it('holds up what needs it, and for no longer than a second what does not', async () => {
+    const { world, a, b } = await three()
+    const location = world.appoint(1, a)
+    a.see(location)
+    a.open(1, location.epoch)
+    b.discard(1)
+    world.tellAll()
+    world.settle()
+    const from = tableOf(b).tenure
+    for (let i = 0; i < 3; i++) {
+      b.endpoint.tell(at(1), 'x', `from a turn ${i}`, { from })
+      b.endpoint.tell(at(1, 'free'), 'x', `free ${i}`)
+    }
+    b.leaseIsSafe = false
+    world.advance(900)
+    expect(payloads(tableOf(a, 1).effects)).toEqual([])
+    world.advance(400)
+    expect(payloads(tableOf(a, 1).effects)).toEqual(['free 0', 'free 1', 'free 2'])
+    const handled = watch(b.endpoint.ask(at(1, 'free'), 'x', 'still free'))
+    world.advance(200)
+    await micro()
+    expect(handled.value).toBe('still free')
+    b.leaseIsSafe = true
+    world.advance(200)
+    expect(payloads(tableOf(a, 1).effects).slice(4)).toEqual(['from a turn 0', 'from a turn 1', 'from a turn 2'])
+    expect(b.endpoint.counters.outboxMessages).toBe(0)
+  })
+
+  it('loses no acknowledgement: it comes when the lease is back', async () => {
+    const { world, a, b } = await three()
+    // Safe when the acknowledgement is written, and not any more when its frame is to leave.
+    let asked = 0
+    Object.defineProperty(b, 'leaseIsSafe', { get: () => asked++ === 0, configurable: true })
+    const sent = watch(a.endpoint.send(at(), 'x', 1))
+    world.advance(900)
+    expect(asked).toBeGreaterThan(2)
+    world.advance(2_000)
+    await micro()
+    expect(sent.isDone).toBe(false)
+    Object.defineProperty(b, 'leaseIsSafe', { value: true, writable: true })
+    world.advance(200)
+    await micro()
+    expect(sent.isDone).toBe(true)
+    expect(payloads(tableOf(b).effects)).toEqual([1])
+  })
+})
+
 describe('a transport that is full', () => {
   it('is left in peace until it has drained: what is due by then sets no timer over and over', async () => {
     const { world, a, b } = await three({ network: { latencyMs: 400, highWaterMarkBytes: 1_000 } })
