@@ -49,7 +49,7 @@ export class DeliveryEndpoint implements MessagingHandler {
     const markDirty = (peer: Peer): void => this.#flusher.markDirty(peer)
     this.#processes = new Processes(
       core,
-      (stream) => this.#outbound.evict(stream),
+      (stream) => this.#outbound.streams.evict(stream),
       (processId) => this.retireSource(processId),
     )
     this.#outbound = new Outbound({
@@ -102,7 +102,7 @@ export class DeliveryEndpoint implements MessagingHandler {
         }
       },
       changed: (tenure) => this.#tenureChanged(tenure),
-      fence: (tenure) => this.#outbound.fence(tenure),
+      fence: (tenure) => this.#outbound.endings.fence(tenure),
     }
   }
 
@@ -152,7 +152,7 @@ export class DeliveryEndpoint implements MessagingHandler {
   placementChanged(kind?: string): void {
     this.#core.version++
     this.#outbound.placementChanged(kind)
-    this.#processes.forgetGonePeers(() => this.#outbound.streams())
+    this.#processes.forgetGonePeers(() => this.#outbound.streams.all())
     this.#flusher.markKind(kind)
   }
 
@@ -232,7 +232,7 @@ export class DeliveryEndpoint implements MessagingHandler {
       return
     }
     this.#flusher.stopTimer(peer)
-    this.#processes.forgetGonePeers(() => this.#outbound.streams())
+    this.#processes.forgetGonePeers(() => this.#outbound.streams.all())
   }
 
   /** The store shows it again, under another session: what was handled of it is not forgotten, whether it is connected or not. */

@@ -145,7 +145,7 @@ export class Flusher {
       this.#header.version = this.#core.protocolVersion
       const isRoomy = this.#core.options.transport.send(peer.id.nodeId, frame.sealed(this.#header))
       link.handed(frame, now)
-      this.#outbound.handedOver(frame)
+      this.#outbound.endings.handedOver(frame)
       if (!isRoomy) peer.isTransportFull = true
     }
     this.armTimer(peer)

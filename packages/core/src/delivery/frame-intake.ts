@@ -62,7 +62,7 @@ export class FrameIntake {
           const length = reader.varint()
           end = start + length
           if (end > this.#core.outbox.lastId + 1) throw new ProtocolError(`acknowledgement of message ${end - 1}, which was never sent`)
-          if (!isVoid) this.#outbound.acknowledged(peer, epoch, start, length)
+          if (!isVoid) this.#outbound.endings.acknowledged(peer, epoch, start, length)
         }
         return
       }
@@ -72,7 +72,7 @@ export class FrameIntake {
         const outcome = reader.byte()
         const length = reader.u24()
         const start = reader.skip(length)
-        if (!isVoid) this.#outbound.outcome(peer, epoch, id, outcome, reader.bytes, start, start + length)
+        if (!isVoid) this.#outbound.endings.outcome(peer, epoch, id, outcome, reader.bytes, start, start + length)
         return
       }
       case ITEM_MOVED: {

@@ -88,7 +88,7 @@ export class LocalDelivery implements LocalHost {
     }
     if (entry.from !== undefined) {
       if (entry.from.isFenced) {
-        this.#outbound.endEarly(entry, 'fenced')
+        this.#outbound.endings.endEarly(entry, 'fenced')
         return true
       }
       if (!entry.from.mayLeaveNow()) {
@@ -100,7 +100,7 @@ export class LocalDelivery implements LocalHost {
     try {
       payload = entry.bytes === undefined ? entry.value : decodePayload(entry.bytes, entry.start, entry.end)
     } catch (error) {
-      this.#outbound.endEarly(entry, 'invalid-payload', error)
+      this.#outbound.endings.endEarly(entry, 'invalid-payload', error)
       return true
     }
     const message = new LocalMessage(this, tenure, stream, entry.type, payload, entry.isAsk, entry.isReliable, entry.sender, entry.chain)
@@ -123,7 +123,7 @@ export class LocalDelivery implements LocalHost {
     const kept = tenure.records.find(this.core.self, stream.id, stream.path)?.kept?.get(entry.id)
     if (kept?.outcome === OUTCOME_STASHED) return
     const { outcome, bytes } = kept?.bytes === undefined ? encodeUnknown('stopped') : { outcome: kept.outcome, bytes: kept.bytes }
-    this.#outbound.settle(entry, outcome, bytes, 0, bytes.length)
+    this.#outbound.endings.settle(entry, outcome, bytes, 0, bytes.length)
   }
 
   // --- as local messages see it
@@ -169,15 +169,12 @@ export class LocalDelivery implements LocalHost {
     if (!message.isFromOutbox) {
       this.#startClocks(entry, message)
       stream.append(entry)
-      if (stream.peer !== undefined) {
-        stream.peer.outCount++
-        stream.peer.outBytes += entry.cost
-      }
+      stream.peer?.count(entry)
     }
   }
 
   finishEntry(entry: OutEntry): void {
-    this.#outbound.finish(entry)
+    this.#outbound.endings.finish(entry)
   }
 
   /**
@@ -207,10 +204,7 @@ export class LocalDelivery implements LocalHost {
         stream.remove(entry)
       } else {
         this.#startClocks(entry, message)
-        if (peer !== undefined) {
-          peer.outCount++
-          peer.outBytes += entry.cost
-        }
+        peer?.count(entry)
       }
       if (message.entry === undefined) this.core.outbox.add(entry)
       else if (!entry.isExposed) this.core.outbox.renumber(entry)
@@ -242,7 +236,7 @@ export class LocalDelivery implements LocalHost {
     const { signal } = message
     if (signal === undefined) return
     entry.signal = signal
-    entry.onAbort = () => this.#outbound.endEarly(entry, 'aborted', signal.reason)
+    entry.onAbort = () => this.#outbound.endings.endEarly(entry, 'aborted', signal.reason)
     signal.addEventListener('abort', entry.onAbort, { once: true })
     if (signal.aborted) entry.onAbort()
   }

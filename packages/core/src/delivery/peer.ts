@@ -135,6 +135,17 @@ export class Peer {
     return this.readCost + window - this.#creditTold >= window / 4
   }
 
+  /** One more message that goes to it and has not ended. */
+  count(entry: OutEntry): void {
+    this.outCount++
+    this.outBytes += entry.cost
+  }
+
+  discount(entry: OutEntry): void {
+    this.outCount--
+    this.outBytes -= entry.cost
+  }
+
   enqueue(stream: OutStream): void {
     if (stream.queuedAt === this) return
     stream.queuedAt = this

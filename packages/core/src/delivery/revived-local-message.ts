@@ -96,7 +96,7 @@ export class RevivedLocalMessage implements Message {
     // Kept until the floor passes it: while the tenure is suspended nobody hears of it, and the reminder after the resume finds it.
     const { records } = this.#tenure
     records.keep(records.open(this.#core.self, this.#address.id, this.#address.path), entry.id, outcome, bytes)
-    if (this.#tenure.mayLeaveNow()) this.#outbound.settle(entry, outcome, bytes, 0, bytes.length)
+    if (this.#tenure.mayLeaveNow()) this.#outbound.endings.settle(entry, outcome, bytes, 0, bytes.length)
   }
 
   #deadLetter(reason: DeadLetterReason, error: unknown): void {

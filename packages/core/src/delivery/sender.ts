@@ -67,11 +67,11 @@ export class Sender {
     const stream = this.#openStream(address)
     const { peer } = stream
     if (!this.admission.admits(peer)) {
-      this.#outbound.closeIfIdle(stream)
+      this.#outbound.streams.closeIfIdle(stream)
       return this.#deadLetterTell(address, type, 'outbox-full', call)
     }
     if (!isReliable && peer !== undefined && !peer.breaker.isClosed && !peer.breaker.admits(core.now())) {
-      this.#outbound.closeIfIdle(stream)
+      this.#outbound.streams.closeIfIdle(stream)
       return this.#deadLetterTell(address, type, 'circuit-open', call)
     }
     const entry = this.#entry(stream, type, payload, isReliable, false, call, timeoutMs)
@@ -134,7 +134,7 @@ export class Sender {
     const stream = this.#openStream(address)
     const { peer } = stream
     if ((isAsk || !isReliable) && peer !== undefined && !peer.breaker.isClosed && !peer.breaker.admits(core.now())) {
-      this.#outbound.closeIfIdle(stream)
+      this.#outbound.streams.closeIfIdle(stream)
       waiter.reject(this.#notExecuted(address, type, 'circuit-open'))
       return
     }
@@ -157,7 +157,7 @@ export class Sender {
   #shortWay(address: ActorAddress, call: DeliveryCall | undefined): Tenure | undefined {
     const tenure = this.#tenures.find(address.kind, address.id)
     if (tenure === undefined || !tenure.isAccepting) return undefined
-    const stream = this.#outbound.find(address.kind, address.id, address.path)
+    const stream = this.#outbound.streams.find(address.kind, address.id, address.path)
     if (stream !== undefined && !stream.isIdle && !this.#isAllHere(stream)) return undefined
     if (tenure.isClosing(address.id) || tenure.isWaitingFor(address.id)) return undefined
     const from = call?.from
@@ -174,7 +174,7 @@ export class Sender {
   }
 
   #openStream(address: ActorAddress): OutStream {
-    const found = this.#outbound.find(address.kind, address.id, address.path)
+    const found = this.#outbound.streams.find(address.kind, address.id, address.path)
     if (found !== undefined) return found
     checkActorId(address.kind, address.id)
     return this.#outbound.open(address)
@@ -219,7 +219,7 @@ export class Sender {
     try {
       this.#outbound.submit(entry)
     } catch (error) {
-      this.#outbound.closeIfIdle(entry.stream)
+      this.#outbound.streams.closeIfIdle(entry.stream)
       throw error
     }
     if (entry.isEnded) return
@@ -235,7 +235,7 @@ export class Sender {
       entry.cost = bytes.length
       entry.value = undefined
     } catch (error) {
-      this.#outbound.closeIfIdle(entry.stream)
+      this.#outbound.streams.closeIfIdle(entry.stream)
       throw error
     }
   }
@@ -245,7 +245,7 @@ export class Sender {
     entry.signal = signal
     entry.onAbort = () => {
       if (entry.local !== undefined && entry.local.waiter !== undefined) entry.local.endEarly('aborted', signal.reason)
-      else this.#outbound.endEarly(entry, 'aborted', signal.reason)
+      else this.#outbound.endings.endEarly(entry, 'aborted', signal.reason)
     }
     signal.addEventListener('abort', entry.onAbort, { once: true })
   }
@@ -262,8 +262,8 @@ export class Sender {
     if (peer !== undefined && (!peer.link.isOpen || (entry.isAsk && peer.link.hasUnreceipted))) {
       peer.breaker.failed(this.#core.runtime.monotonicMs())
     }
-    if (entry.id === 0) this.#outbound.endEarly(entry, 'outbox-full')
-    else this.#outbound.endEarly(entry, this.#outbound.lateReason(entry))
+    if (entry.id === 0) this.#outbound.endings.endEarly(entry, 'outbox-full')
+    else this.#outbound.endings.endEarly(entry, this.#outbound.endings.lateReason(entry))
   }
 
   #deadLetterTell(address: ActorAddress, type: string, reason: DeadLetterReason, call: DeliveryCall | undefined): boolean {
@@ -286,10 +286,10 @@ export class Sender {
 
   /** Everything outstanding ends. */
   close(reason: 'shutdown' | 'process-replaced'): void {
-    for (const entry of this.admission.drain()) this.#outbound.endEarly(entry, reason)
+    for (const entry of this.admission.drain()) this.#outbound.endings.endEarly(entry, reason)
     for (const entry of this.#core.outbox.entries()) {
       if (entry.local !== undefined) entry.local.endEarly(reason)
-      else this.#outbound.endEarly(entry, reason)
+      else this.#outbound.endings.endEarly(entry, reason)
     }
   }
 }
