@@ -1,17 +1,18 @@
 // One life of an actor: its state, the message in hand, and what handlers see as `ctx`. A restart, a turn time-out or a passivation ends it;
 // afterwards every use of it throws, so that the late part of an abandoned turn can't touch its successor.
 
-import type { Message } from '../delivery/message.ts'
-import { ClosedError, DuplicateActorError } from '../errors.ts'
+import { ClosedError } from '../errors.ts'
 import { type ActorAddress, checkActorId, formatAddress } from '../messaging/address.ts'
-import { Cell, findDescendant, START } from './cell.ts'
+import { ActivationExtras } from './activation-extras.ts'
+import { Cell, START } from './cell.ts'
+import { addChild, findDescendant } from './children.ts'
 import type { Context } from './context.ts'
 import type { ActorDefinition, MessageEntry } from './definition.ts'
-import { Begun, ChildBound } from './entries.ts'
+import { Begun, isMessage, messageOf } from './entries.ts'
 import { setIdleTimeout } from './idle.ts'
-import { stopCell } from './lifecycle.ts'
 import { childLogger, type Logger } from './logger.ts'
 import { ActorRef } from './ref.ts'
+import { stopCell } from './stopping.ts'
 import { ActorTimer, Timers } from './timers.ts'
 import { unwatch, watch } from './watching.ts'
 
@@ -28,21 +29,6 @@ export const STOP_HOOK_RAN = 32
 
 /** What is in hand while a hook runs: no message. */
 export const HOOK: unique symbol = Symbol('hook')
-
-class ActivationExtras {
-  timers: Timers | undefined = undefined
-  stash: Begun[] | undefined = undefined
-  abort: AbortController | undefined = undefined
-  log: Logger | undefined = undefined
-  self: ActorRef | undefined = undefined
-  senderRef: ActorRef | undefined = undefined
-  senderOfRef: ActorAddress | undefined = undefined
-  behaviour: ReadonlyMap<string, MessageEntry> | undefined = undefined
-  behaviourName: string | undefined = undefined
-  messageId: string | undefined = undefined
-  turnName: string | undefined = undefined
-  forwarded: Promise<unknown> | undefined = undefined
-}
 
 export class Activation implements Context<any, any> {
   readonly cell: Cell
@@ -348,31 +334,4 @@ export class Activation implements Context<any, any> {
     if (own === undefined) return findDescendant(this.cell, ref.path)
     return ref.path.startsWith(`${own}/`) ? findDescendant(this.cell, ref.path.slice(own.length + 1)) : undefined
   }
-}
-
-/** Makes the place for a child; whoever calls sees to it that it starts. */
-export function addChild(parent: Cell, definition: ActorDefinition, name: string): Cell {
-  const parentExtras = parent.needExtras()
-  parentExtras.children ??= new Map()
-  const child = new Cell(parent.cohort.ofChildren(definition.resolved), parent.id)
-  const extras = child.needExtras()
-  extras.parent = parent
-  extras.name = name
-  extras.path = parentExtras.path === undefined ? name : `${parentExtras.path}/${name}`
-  if (parentExtras.children.has(name)) throw new DuplicateActorError(formatAddress(child))
-  parentExtras.children.set(name, child)
-  parent.cohort.host.counters.actors++
-  return child
-}
-
-export function isMessage(head: unknown): head is Message {
-  return (
-    typeof head === 'object' && head !== null && !(head instanceof Begun) && !(head instanceof ActorTimer) && !(head instanceof ChildBound)
-  )
-}
-
-export function messageOf(head: unknown): Message | undefined {
-  if (typeof head !== 'object' || head === null) return undefined
-  if (head instanceof Begun) return head.message
-  return head instanceof ActorTimer ? undefined : (head as Message)
 }

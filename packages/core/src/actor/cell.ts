@@ -97,20 +97,3 @@ export class CellExtras {
   stopped: Promise<void> | undefined = undefined
   stopReason: StopReason | undefined = undefined
 }
-
-/** The actor and all its descendants, parents first. */
-export function* withDescendants(cell: Cell): Generator<Cell> {
-  yield cell
-  const children = cell.extras?.children
-  if (children === undefined) return
-  for (const child of children.values()) yield* withDescendants(child)
-}
-
-export function findDescendant(cell: Cell, path: string): Cell | undefined {
-  let found: Cell | undefined = cell
-  for (const name of path.split('/')) {
-    found = found.extras?.children?.get(name)
-    if (found === undefined) return undefined
-  }
-  return found
-}

@@ -2,6 +2,7 @@
 
 import type { Message } from '../delivery/message.ts'
 import type { ActorAddress } from '../messaging/address.ts'
+import { ActorTimer } from './timers.ts'
 
 /** A message that has begun before: it was stashed, or its handler threw and is to be tried again. `begin` is not called a second time. */
 export class Begun {
@@ -40,4 +41,18 @@ export class ChildBound {
     this.path = path
     this.message = message
   }
+}
+
+/** A message that somebody delivers, and that has not begun. */
+export function isMessage(head: unknown): head is Message {
+  return (
+    typeof head === 'object' && head !== null && !(head instanceof Begun) && !(head instanceof ActorTimer) && !(head instanceof ChildBound)
+  )
+}
+
+/** The message behind what stands in a mailbox, or is in hand. Undefined for what has none: plain local ones, timers. */
+export function messageOf(head: unknown): Message | undefined {
+  if (typeof head !== 'object' || head === null) return undefined
+  if (head instanceof Begun) return head.message
+  return head instanceof ActorTimer ? undefined : (head as Message)
 }

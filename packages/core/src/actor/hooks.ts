@@ -3,10 +3,10 @@
 import { ActorFailedError } from '../errors.ts'
 import { formatAddress } from '../messaging/address.ts'
 import { type Activation, HOOK } from './activation.ts'
+import { attend } from './after-turn.ts'
 import { AsyncTurn, isThenable } from './async-turn.ts'
 import { BUSY } from './cell.ts'
 import { currentTurn } from './current-turn.ts'
-import { attend } from './lifecycle.ts'
 
 /** Undefined: it went well. */
 export type HookOutcome = { readonly error: unknown } | undefined

@@ -4,17 +4,21 @@ import type { DeadLetterReason } from '../delivery/dead-letter-reason.ts'
 import type { Message } from '../delivery/message.ts'
 import { DuplicateActorError } from '../errors.ts'
 import { formatAddress } from '../messaging/address.ts'
-import { Cell, findDescendant, GONE, SCHEDULED, START, SUSPENDED, withDescendants } from './cell.ts'
+import { whenTurnEnded } from './after-turn.ts'
+import { Cell, GONE, START, SUSPENDED } from './cell.ts'
+import { findDescendant, withDescendants } from './children.ts'
 import { Cohort } from './cohort.ts'
 import type { ActorDefinition } from './definition.ts'
 import { ChildBound } from './entries.ts'
 import type { Gate } from './gate.ts'
+import { GateQueue } from './gate-queue.ts'
 import type { ActorHost } from './host.ts'
-import { discardCell, returnQueued, stopCell, whenTurnEnded } from './lifecycle.ts'
+import { IdPages } from './id-pages.ts'
 import { deliverToCell } from './local-delivery.ts'
 import type { ActorSnapshot } from './snapshot.ts'
 import { installActor, snapshotOf } from './snapshot-actor.ts'
 import type { StopReason } from './stop-reason.ts'
+import { discardCell, returnQueued, stopCell } from './stopping.ts'
 import { answerForAbsent } from './watching.ts'
 
 export interface ActorTableOptions {
@@ -40,16 +44,13 @@ export class ActorTable {
   readonly cohort: Cohort
   readonly #cells = new Map<string, Cell>()
   readonly #options: ActorTableOptions
-  /** Actors that were to run while the gate was closed. */
-  #waiting: Cell[] = []
-  #gateWaiters: ((isOpen: boolean) => void)[] = []
+  readonly #gateQueue = new GateQueue()
   #sealed: Promise<void> | undefined = undefined
   #isStopping = false
   #isDiscarded = false
   /** Ids that are being extracted. */
   readonly #leaving = new Set<string>()
-  /** Where the last page of ids ended: the next one goes on from there without looking for it. */
-  #page: { readonly after: string; readonly rest: MapIterator<string> } | undefined = undefined
+  readonly #pages = new IdPages(this.#cells)
 
   constructor(host: ActorHost, definition: ActorDefinition, options: ActorTableOptions = {}) {
     this.host = host
@@ -138,34 +139,19 @@ export class ActorTable {
 
   /** The gate opened: what has messages runs again. */
   wake(): void {
-    if (this.gate !== undefined && !this.gate.mayRun()) return
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const cell of waiting) {
-      cell.flags &= ~SCHEDULED
-      this.host.schedule(cell)
-    }
-    this.#releaseGateWaiters(true)
+    if (this.gate === undefined || this.gate.mayRun()) this.#gateQueue.open()
   }
 
   /** @internal */
   waitForGate(cell: Cell): void {
-    this.#waiting.push(cell)
+    this.#gateQueue.add(cell)
   }
 
   /** @internal For hooks. `false`: it will never open again for this table. */
   whenGateOpen(): Promise<boolean> {
     if (this.#sealed !== undefined || this.#isDiscarded) return Promise.resolve(false)
     if (this.gate === undefined || this.gate.mayRun()) return Promise.resolve(true)
-    return new Promise((resolve) => {
-      this.#gateWaiters.push(resolve)
-    })
-  }
-
-  #releaseGateWaiters(isOpen: boolean): void {
-    const waiters = this.#gateWaiters
-    this.#gateWaiters = []
-    for (const resolve of waiters) resolve(isOpen)
+    return this.#gateQueue.whenOpen()
   }
 
   // ---- moving and losing the ownership ----
@@ -178,7 +164,7 @@ export class ActorTable {
 
   async #seal(): Promise<void> {
     this.gate = CLOSED_GATE
-    this.#releaseGateWaiters(false)
+    this.#gateQueue.giveUp()
     const inHand: Promise<void>[] = []
     for (const top of this.#cells.values()) {
       for (const cell of withDescendants(top)) {
@@ -267,8 +253,8 @@ export class ActorTable {
       if (this.#sealed !== undefined) forgetKept(cell)
       discardCell(cell)
     }
-    this.#waiting = []
-    this.#releaseGateWaiters(false)
+    this.#gateQueue.clear()
+    this.#gateQueue.giveUp()
   }
 
   /** Children first, then the actor's `onStop`. Queued messages are refused with `refuseWith` (default `stopped`). Resolves when it is gone. */
@@ -301,22 +287,7 @@ export class ActorTable {
 
   /** A page of ids in the order of activation: those after `after` (from the beginning without it, or when that is gone). */
   ids(after: string | undefined, limit: number): string[] {
-    let rest: Iterator<string> = this.#cells.keys()
-    if (after !== undefined && this.#page?.after === after) {
-      rest = this.#page.rest
-    } else if (after !== undefined && this.#cells.has(after)) {
-      for (let next = rest.next(); !next.done && next.value !== after; next = rest.next()) {
-        // Looking for the place.
-      }
-    }
-    const ids: string[] = []
-    for (let next = rest.next(); !next.done; next = rest.next()) {
-      ids.push(next.value)
-      if (ids.length >= limit) break
-    }
-    const last = ids.at(-1)
-    this.#page = last === undefined ? undefined : { after: last, rest: rest as MapIterator<string> }
-    return ids
+    return this.#pages.next(after, limit)
   }
 
   /** Live actors, without children. */
