@@ -13,7 +13,7 @@
 import type { DeadLetterReason } from '../delivery/dead-letter-reason.ts'
 import type { Message } from '../delivery/message.ts'
 import { DeliveryUnknownError, NotExecutedError } from '../errors.ts'
-import { type ActorAddress, addressKey } from '../messaging/address.ts'
+import { type ActorAddress, addressKey, plainAddress } from '../messaging/address.ts'
 import { DeadlineTask } from '../runtime/deadline-sweep.ts'
 import { type Cell, GONE } from './cell.ts'
 import type { ActorHost } from './host.ts'
@@ -40,8 +40,7 @@ abstract class Half {
   isAsking = false
 
   constructor(other: ActorAddress, token: string, seen: string | undefined) {
-    const { kind, id, path } = other
-    this.other = path === undefined ? { kind, id } : { kind, id, path }
+    this.other = plainAddress(other)
     this.token = token
     this.seen = seen
   }

@@ -1,14 +1,14 @@
 // A message from another process in the hands of the actor room, and the rules of its end: the record is compared when its turn starts and
 // set when the turn has ended, and only then it is acknowledged.
 
-import { ActorFailedError, DeliveryUnknownError, NotExecutedError } from '../errors.ts'
-import { type ActorAddress, formatAddress } from '../messaging/address.ts'
+import { type ActorAddress, formatAddress, plainAddress } from '../messaging/address.ts'
 import { OUTCOME_STASHED } from '../messaging/frame-format.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
 import type { DeliveryCore } from './delivery-core.ts'
 import type { InStream } from './in-stream.ts'
 import type { Message } from './message.ts'
-import { type EncodedOutcome, encodeFailure, encodeRefusal, encodeReply, encodeUnknown, NO_BYTES } from './outcome.ts'
+import { snapshotOf } from './message-snapshot.ts'
+import { type EncodedOutcome, encodeFailure, encodeRefusal, encodeReply, encodeUnknown, letterOf, NO_BYTES } from './outcome.ts'
 import type { RecordCell } from './records.ts'
 import type { Tenure } from './tenure.ts'
 
@@ -19,21 +19,6 @@ export interface InboundHost {
   outcome(tenure: Tenure, stream: InStream, id: number, outcome: number, bytes: Uint8Array, onReceipted?: () => void): void
   /** A suspect's turn has ended, or there will be none. */
   suspectEnded(message: InboundMessage): void
-}
-
-/** What a handoff ships of a stashed message. */
-export interface MessageSnapshot {
-  readonly nodeId: string
-  readonly processId: string
-  readonly id: number
-  readonly actor: string
-  readonly path?: string | undefined
-  readonly type: string
-  readonly payload: unknown
-  readonly isAsk: boolean
-  readonly isReliable: boolean
-  readonly sender?: ActorAddress | undefined
-  readonly chain?: readonly string[] | undefined
 }
 
 export class InboundMessage implements Message {
@@ -123,8 +108,8 @@ export class InboundMessage implements Message {
       return
     }
     this.#acknowledge(tenure)
-    const reason = error instanceof DeliveryUnknownError || error instanceof NotExecutedError ? error.reason : 'failed'
-    this.#deadLetter(reason, error instanceof ActorFailedError ? (error.cause ?? error) : error)
+    const letter = letterOf(error)
+    this.#deadLetter(letter.reason, letter.error)
   }
 
   refused(reason: DeadLetterReason, error?: unknown): void {
@@ -153,21 +138,7 @@ export class InboundMessage implements Message {
   }
 
   toSnapshot(): unknown {
-    const { stream } = this
-    const snapshot: MessageSnapshot = {
-      nodeId: stream.source.nodeId,
-      processId: stream.source.processId,
-      id: this.id,
-      actor: stream.id,
-      path: stream.path,
-      type: this.type,
-      payload: this.payload,
-      isAsk: this.isAsk,
-      isReliable: this.isReliable,
-      sender: this.sender === undefined ? undefined : { kind: this.sender.kind, id: this.sender.id, path: this.sender.path },
-      chain: this.chain,
-    }
-    return snapshot
+    return snapshotOf(this, this.stream.source, this.id, this.stream)
   }
 
   /** Made of a snapshot: it was handled by being stashed already. */
@@ -240,9 +211,8 @@ export class InboundMessage implements Message {
   }
 
   #deadLetter(reason: DeadLetterReason, error: unknown): void {
-    const { kind, id, path } = this.stream
     this.#host.core.deadLetter({
-      address: path === undefined ? { kind, id } : { kind, id, path },
+      address: plainAddress(this.stream),
       type: this.type,
       reason,
       error,
@@ -255,20 +225,4 @@ export class InboundMessage implements Message {
   toString(): string {
     return `${this.type} to ${formatAddress(this.stream)}`
   }
-}
-
-/** What a snapshot from another process has to be. */
-export function checkSnapshot(snapshot: unknown): MessageSnapshot {
-  const s = snapshot as Partial<MessageSnapshot> | null
-  const fits =
-    typeof s === 'object' &&
-    s !== null &&
-    typeof s.nodeId === 'string' &&
-    typeof s.processId === 'string' &&
-    Number.isSafeInteger(s.id) &&
-    typeof s.actor === 'string' &&
-    typeof s.type === 'string' &&
-    (s.path === undefined || typeof s.path === 'string')
-  if (!fits) throw new TypeError('a message snapshot must be what Message.toSnapshot returned')
-  return s as MessageSnapshot
 }

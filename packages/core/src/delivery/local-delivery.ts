@@ -1,7 +1,7 @@
 // Messages of this process to actors of this process: straight into the mailbox, with no id and no entry in the outbox, for as long as their stream
 // has nothing outstanding elsewhere. What comes back from a mailbox joins its stream in order, before anything newer.
 
-import type { ActorAddress } from '../messaging/address.ts'
+import { type ActorAddress, plainAddress } from '../messaging/address.ts'
 import { OUTCOME_STASHED } from '../messaging/frame-format.ts'
 import { clonePayload, decodePayload } from '../messaging/payload-codec.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
@@ -255,7 +255,5 @@ function firstUnsent(stream: OutStream): OutEntry | undefined {
 
 /** The sender's address may be a live view onto its actor. */
 export function copyAddress(address: ActorAddress | undefined): ActorAddress | undefined {
-  if (address === undefined) return undefined
-  const { kind, id, path } = address
-  return path === undefined ? { kind, id } : { kind, id, path }
+  return address === undefined ? undefined : plainAddress(address)
 }

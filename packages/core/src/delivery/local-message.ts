@@ -1,14 +1,14 @@
 // A message of this process to an actor of this process: the short way into a mailbox. It has an id only once somebody needs one
 // (the handler asks for it, or it goes back to the outbox), because most never do.
 
-import { ActorFailedError, DeliveryUnknownError, NotExecutedError } from '../errors.ts'
-import { type ActorAddress, formatAddress } from '../messaging/address.ts'
+import { DeliveryUnknownError, NotExecutedError } from '../errors.ts'
+import { type ActorAddress, formatAddress, plainAddress } from '../messaging/address.ts'
 import { OUTCOME_STASHED } from '../messaging/frame-format.ts'
 import { Deadline } from '../runtime/deadline-sweep.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
 import type { DeliveryCore } from './delivery-core.ts'
-import type { MessageSnapshot } from './inbound-message.ts'
 import type { Message } from './message.ts'
+import { snapshotOf } from './message-snapshot.ts'
 import type { OutEntry, Waiter } from './out-entry.ts'
 import {
   decodeOutcome,
@@ -18,6 +18,7 @@ import {
   encodeRefusal,
   encodeReply,
   encodeUnknown,
+  letterOf,
   refusalError,
 } from './outcome.ts'
 import type { Tenure } from './tenure.ts'
@@ -170,21 +171,7 @@ export class LocalMessage extends Deadline implements Message {
   toSnapshot(): unknown {
     const { core } = this.#host
     if (this.isAsk && this.waiter !== undefined) this.#ship()
-    const id = this.entry?.id ?? 0
-    const snapshot: MessageSnapshot = {
-      nodeId: core.options.local.nodeId,
-      processId: core.processId,
-      id,
-      actor: this.id,
-      path: this.path,
-      type: this.type,
-      payload: this.payload,
-      isAsk: this.isAsk,
-      isReliable: this.isReliable,
-      sender: this.sender === undefined ? undefined : { kind: this.sender.kind, id: this.sender.id, path: this.sender.path },
-      chain: this.chain,
-    }
-    return snapshot
+    return snapshotOf(this, core.options.local, this.entry?.id ?? 0, this)
   }
 
   /** Deadline or abort of one that somebody waits for. */
@@ -282,9 +269,8 @@ export class LocalMessage extends Deadline implements Message {
         waiter?.reject(how.error)
         return
       }
-      const { error } = how
-      const reason = error instanceof DeliveryUnknownError || error instanceof NotExecutedError ? error.reason : 'failed'
-      this.#deadLetter(reason, error instanceof ActorFailedError ? (error.cause ?? error) : error)
+      const letter = letterOf(how.error)
+      this.#deadLetter(letter.reason, letter.error)
       waiter?.resolve(undefined)
     } else if (waiter !== undefined) {
       this.#host.core.messagesFailed++
@@ -358,9 +344,8 @@ export class LocalMessage extends Deadline implements Message {
   }
 
   #deadLetter(reason: DeadLetterReason, error: unknown): void {
-    const { kind, id, path } = this
     this.#host.core.deadLetter({
-      address: path === undefined ? { kind, id } : { kind, id, path },
+      address: plainAddress(this),
       type: this.type,
       reason,
       error,

@@ -1,7 +1,7 @@
 // How messages that this process has sent end: acknowledged, with an outcome, or early. Out of the outbox and their stream, and whoever waits is told.
 
 import { DeliveryUnknownError, NotExecutedError } from '../errors.ts'
-import { formatAddress } from '../messaging/address.ts'
+import { formatAddress, plainAddress } from '../messaging/address.ts'
 import { OUTCOME_BEGUN, OUTCOME_STASHED } from '../messaging/frame-format.ts'
 import { voidItem } from '../messaging/frame-writer.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
@@ -152,9 +152,8 @@ export class OutEndings {
   }
 
   #deadLetter(entry: OutEntry, reason: DeadLetterReason, error: unknown): void {
-    const { kind, id, path } = entry.stream
     this.#core.deadLetter({
-      address: path === undefined ? { kind, id } : { kind, id, path },
+      address: plainAddress(entry.stream),
       type: entry.type,
       reason,
       error,

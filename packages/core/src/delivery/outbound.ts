@@ -63,7 +63,7 @@ export class Outbound {
 
   /** A node answered that the actor is elsewhere. Only news is followed. */
   moved(peer: Peer, slot: number, sentUnder: number, epoch: number, owner: PeerId | null): void {
-    const stream = peer.outActors.find(slot)
+    const stream = peer.messages.actors.find(slot)
     if (stream === undefined || stream.peer !== peer || stream.epoch !== sentUnder || epoch <= sentUnder) return
     const unit = stream.location?.unit
     if (unit === undefined) return

@@ -1,6 +1,6 @@
 // How a message ended otherwise than by a plain acknowledgement, as payload bytes and back. Shared by replies on the wire, kept replies and local calls.
 
-import { AskCycleError, DeliveryUnknownError, InvalidPayloadError, NotExecutedError } from '../errors.ts'
+import { ActorFailedError, AskCycleError, DeliveryUnknownError, InvalidPayloadError, NotExecutedError } from '../errors.ts'
 import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { errorFromWire, errorToWire } from '../messaging/error-wire.ts'
 import { OUTCOME_FAILED, OUTCOME_HANDLED, OUTCOME_REFUSED, OUTCOME_UNKNOWN } from '../messaging/frame-format.ts'
@@ -83,4 +83,10 @@ export function decodeOutcome(
 export function refusalError(reason: DeadLetterReason, what: string, error: unknown): Error {
   if (error instanceof InvalidPayloadError || error instanceof AskCycleError) return error
   return new NotExecutedError(reason, what, error === undefined ? undefined : { cause: error })
+}
+
+/** A failure that nobody waits for, as its dead letter says it: what the handler threw, or why the message was given up. */
+export function letterOf(error: unknown): { readonly reason: DeadLetterReason; readonly error: unknown } {
+  const reason = error instanceof DeliveryUnknownError || error instanceof NotExecutedError ? error.reason : 'failed'
+  return { reason, error: error instanceof ActorFailedError ? (error.cause ?? error) : error }
 }

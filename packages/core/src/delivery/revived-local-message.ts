@@ -1,15 +1,15 @@
 // A stashed message of this process that has been to another owner and back (or whose handover was aborted): what its actor answers goes to
 // the entry that is still in the outbox. A tell has none; its end is only a matter of dead letters.
 
-import { ActorFailedError, DeliveryUnknownError, NotExecutedError } from '../errors.ts'
+import { DeliveryUnknownError } from '../errors.ts'
 import type { ActorAddress } from '../messaging/address.ts'
 import type { DeadLetterReason } from './dead-letter-reason.ts'
 import type { DeliveryCore } from './delivery-core.ts'
-import type { MessageSnapshot } from './inbound-message.ts'
 import type { Message } from './message.ts'
+import { type MessageSnapshot, snapshotOf } from './message-snapshot.ts'
 import type { OutEntry } from './out-entry.ts'
 import type { Outbound } from './outbound.ts'
-import { type EncodedOutcome, encodeFailure, encodeRefusal, encodeReply } from './outcome.ts'
+import { type EncodedOutcome, encodeFailure, encodeRefusal, encodeReply, letterOf } from './outcome.ts'
 import type { Tenure } from './tenure.ts'
 
 type Content = Pick<MessageSnapshot, 'type' | 'payload' | 'isAsk' | 'isReliable' | 'sender' | 'chain' | 'id'>
@@ -63,8 +63,8 @@ export class RevivedLocalMessage implements Message {
 
   failed(error: unknown): void {
     if (!this.isAsk && !this.#isEnded) {
-      const reason = error instanceof DeliveryUnknownError || error instanceof NotExecutedError ? error.reason : 'failed'
-      this.#deadLetter(reason, error instanceof ActorFailedError ? (error.cause ?? error) : error)
+      const letter = letterOf(error)
+      this.#deadLetter(letter.reason, letter.error)
     }
     this.#end(() => encodeFailure(error))
   }
@@ -82,9 +82,7 @@ export class RevivedLocalMessage implements Message {
 
   toSnapshot(): unknown {
     this.#isEnded = true
-    const { nodeId, processId } = this.#core.options.local
-    const snapshot: MessageSnapshot = { nodeId, processId, actor: this.#address.id, path: this.#address.path, ...this.#content }
-    return snapshot
+    return snapshotOf(this, this.#core.options.local, this.#content.id, this.#address)
   }
 
   #end(encode: () => EncodedOutcome): void {

@@ -18,6 +18,11 @@ export function formatAddress(address: ActorAddress): string {
   return address.path === undefined ? `${address.kind}/${address.id}` : `${address.kind}/${address.id}/${address.path}`
 }
 
+/** Data alone: an address may be a live view onto its actor. */
+export function plainAddress({ kind, id, path }: ActorAddress): ActorAddress {
+  return path === undefined ? { kind, id } : { kind, id, path }
+}
+
 /** As a key of maps: unlike {@link formatAddress} never the same for two addresses. */
 export function addressKey({ kind, id, path }: ActorAddress): string {
   return path === undefined ? `${kind}=${id}` : `${kind}/${id.length}/${id}/${path}`
