@@ -37,6 +37,16 @@ function shipment(handoffId: string, attempt: number, epoch: number, state: stri
   ]
 }
 
+type Arrival = 'all' | readonly number[] | { readonly chunksBy: readonly number[] }
+
+function orderOf(arrival: Arrival, length: number): readonly number[] {
+  const all = Array.from({ length }, (_, i) => i)
+  if (arrival === 'all') return all
+  if (!('chunksBy' in arrival)) return arrival
+  const by = (i: number): number => arrival.chunksBy[i] ?? 0
+  return [0, ...all.slice(1, -1).sort((a, b) => by(a) - by(b)), length - 1]
+}
+
 describe('the target of a handoff', () => {
   it('confirms only what is whole, keeps the newest, and gets there when an attempt comes through', () => {
     const events = fc.array(
@@ -45,11 +55,10 @@ describe('the target of a handoff', () => {
         attempt: fc.integer({ min: 1, max: 3 }),
         /** Which messages of the attempt come through, in this order. */
         arrive: fc.oneof(
-          fc.constant(undefined),
+          fc.constant('all' as const),
           fc.array(fc.nat(20), { maxLength: 8 }),
-          fc
-            .shuffledSubarray([1, 2, 3, 4, 5, 6, 7, 8, 9], { minLength: 5 })
-            .map((chunks) => [0, ...chunks, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]),
+          // All of them, the chunks in another order.
+          fc.array(fc.nat(), { minLength: 20, maxLength: 20 }).map((keys) => ({ chunksBy: keys })),
         ),
       }),
       { maxLength: 12 },
@@ -74,7 +83,7 @@ describe('the target of a handoff', () => {
         }
         for (const { handoff, attempt, arrive } of all) {
           const messages = shipment(`h-${handoff}`, attempt, epochOf(handoff), stateOf(handoff))
-          for (const i of arrive ?? messages.keys()) if (messages[i] !== undefined) give(handoff, messages[i])
+          for (const i of orderOf(arrive, messages.length)) if (messages[i] !== undefined) give(handoff, messages[i])
         }
         for (const message of shipment('h-2', 9, epochOf(2), stateOf(2))) give(2, message)
         expect(target.copyOf(unitAt(0))?.epoch).toBe(epochOf(2))
@@ -90,23 +99,32 @@ describe('the source of handoffs', () => {
     | { readonly do: 'begin'; readonly shard: number; readonly handoff: number }
     | { readonly do: 'end' | 'sealed' | 'copied' | 'again' | 'stranger'; readonly shard: number }
     | { readonly do: 'pass'; readonly ms: number }
+    | { readonly do: 'drained' }
     | { readonly do: 'lead'; readonly who: 'x' | 'y' | undefined }
-  const shard = fc.nat(4)
+  const shard = fc.nat(2)
   const event: fc.Arbitrary<Event> = fc.oneof(
-    fc.record({ do: fc.constant('begin' as const), shard, handoff: fc.nat(3) }),
-    fc.record({ do: fc.constantFrom('end' as const, 'sealed' as const, 'copied' as const, 'again' as const, 'stranger' as const), shard }),
+    fc.record({ do: fc.constant('begin' as const), shard, handoff: fc.nat(1) }),
+    fc.record({ do: fc.constantFrom('sealed' as const, 'copied' as const, 'again' as const, 'stranger' as const), shard }),
+    fc.record({ do: fc.constantFrom('end' as const, 'sealed' as const), shard }),
+    fc.constant({ do: 'drained' as const }),
     fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 4_000 }) }),
     fc.record({ do: fc.constant('lead' as const), who: fc.constantFrom('x' as const, 'y' as const, undefined) }),
   )
 
   it('seals before it ships, a few at a time, reports what was confirmed, and says nothing of what has ended', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(event, { maxLength: 40 }), fc.integer({ min: 1, max: 3 }), async (events, concurrent) => {
+      fc.asyncProperty(fc.array(event, { minLength: 10, maxLength: 60 }), fc.integer({ min: 1, max: 3 }), async (events, concurrent) => {
         const runtime = new ManualRuntime()
         const target = owner('target')
         let leader: Owner | undefined = owner('x')
         const sealing = new Map<string, () => void>()
+        const errors: unknown[] = []
         const sealed = new Set<string>()
+        /** Who waits until there is room to send. */
+        const draining: (() => void)[] = []
+        const drain = (): void => {
+          for (const go of draining.splice(0)) go()
+        }
         /** By shard: the handoff in force, its last attempt, and whether it was confirmed. */
         const jobs = new Map<number, { readonly id: string; attempt: number; confirmed: boolean; reported: boolean }>()
         const jobOf = (handoffId: string) => [...jobs.values()].find(({ id }) => id === handoffId)
@@ -115,7 +133,8 @@ describe('the source of handoffs', () => {
           runtime,
           concurrent,
           seal: (unit) =>
-            new Promise((resolve) => {
+            new Promise<void>((resolve) => {
+              expect(sealing.size + shippingNow()).toBeLessThan(concurrent)
               sealing.set(unitKey(unit), () => {
                 sealed.add(unitKey(unit))
                 resolve()
@@ -124,7 +143,8 @@ describe('the source of handoffs', () => {
           chunks: () => [Uint8Array.of(1), Uint8Array.of(2)],
           send: (to, message: HandoffMessage) => {
             const job = jobOf(message.handoffId)
-            if (job === undefined) throw new Error(`${message.t} of ${message.handoffId}, which has ended`)
+            // Not thrown: the source takes errors of a job that has ended for part of its end.
+            if (job === undefined) return void errors.push(new Error(`${message.t} of ${message.handoffId}, which has ended`))
             if (message.t === 'released') {
               expect(job.confirmed).toBe(true)
               expect(to).toBe(leader)
@@ -139,11 +159,12 @@ describe('the source of handoffs', () => {
             job.attempt = message.attempt
             expect(shippingNow()).toBeLessThanOrEqual(concurrent)
           },
-          drained: () => Promise.resolve(),
+          drained: () =>
+            new Promise<void>((resolve) => {
+              draining.push(resolve)
+            }),
           leader: () => leader,
-          onError: (error) => {
-            throw error
-          },
+          onError: (error) => errors.push(error),
         })
         const seal = (key: string): void => {
           sealing.get(key)?.()
@@ -160,13 +181,16 @@ describe('the source of handoffs', () => {
             const id = `h-${event.shard}-${event.handoff}`
             if (jobs.get(event.shard)?.id !== id) {
               sealed.delete(unitKey(unitAt(event.shard)))
+              sealing.delete(unitKey(unitAt(event.shard)))
               jobs.set(event.shard, { id, attempt: 0, confirmed: false, reported: false })
             }
             source.begin(unitAt(event.shard), event.handoff + 1, id, target)
           } else if (event.do === 'end') {
             jobs.delete(event.shard)
+            sealing.delete(unitKey(unitAt(event.shard)))
             source.end(unitAt(event.shard))
           } else if (event.do === 'sealed') seal(unitKey(unitAt(event.shard)))
+          else if (event.do === 'drained') drain()
           else if (event.do === 'copied') confirm(event.shard)
           else if (event.do === 'stranger') confirm(event.shard, owner('stranger'))
           else if (event.do === 'again') {
@@ -178,27 +202,33 @@ describe('the source of handoffs', () => {
             source.leaderChanged()
           }
           await runtime.settle()
+          if (errors.length > 0) throw errors[0]
         }
         // When everything answers, everything that is still wanted is released and reported.
         leader = owner('x')
         for (let round = 0; round < 12; round++) {
           for (const key of [...sealing.keys()]) seal(key)
+          for (let chunk = 0; chunk < 4; chunk++) {
+            await runtime.settle()
+            drain()
+          }
           await runtime.settle()
           for (const [at, job] of jobs) if (job.attempt > 0 && !job.confirmed) confirm(at)
           await runtime.advanceAndSettle(350)
+          if (errors.length > 0) throw errors[0]
         }
         expect([...jobs.values()].every((job) => job.confirmed && job.reported)).toBe(true)
         expect(source.size).toBe(jobs.size)
         source.endAll()
       }),
-      { numRuns: 60 },
+      { numRuns: 150 },
     )
   })
 })
 
 describe('the driver of handoffs', () => {
-  const TIMEOUT_MS = 10_000
-  const REST_MS = 1_000
+  const TIMEOUT_MS = 2_000
+  const REST_MS = 3_000
   const nodes = ['a', 'b', 'c']
   const node = fc.constantFrom(...nodes)
   type Event =
@@ -210,16 +240,16 @@ describe('the driver of handoffs', () => {
   const shard = fc.nat(3)
   const id = fc.constantFrom('x', 'y')
   const event: fc.Arbitrary<Event> = fc.oneof(
-    fc.record({ do: fc.constantFrom('begin' as const, 'assign' as const), shard, to: node }),
+    fc.record({ do: fc.constantFrom('begin' as const, 'begin' as const, 'begin' as const, 'assign' as const), shard, to: node }),
     fc.record({ do: fc.constant('pin' as const), id, to: node }),
     fc.record({ do: fc.constant('release' as const), unit: fc.oneof(shard, id), from: node, stale: fc.boolean() }),
     fc.record({ do: fc.constantFrom('leave' as const, 'return' as const), who: node }),
-    fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 6_000 }) }),
+    fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 2_500 }) }),
   )
 
   it('completes what its owner released to a target that lives, aborts in time and not before, and lets units rest', () => {
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 60 }), (events) => {
+      fc.property(fc.array(event, { minLength: 10, maxLength: 80 }), (events) => {
         const driver = new HandoffDriver({ timeoutMs: TIMEOUT_MS, restMs: REST_MS })
         let document: PlacementDocument = applyChanges(
           initialPlacement('k', 4),
