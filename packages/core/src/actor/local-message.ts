@@ -79,7 +79,13 @@ export class LocalMessage extends Deadline implements Message {
     else this.#deadLetter('failed', error instanceof ActorFailedError ? error.cause : error)
   }
 
-  stashed(): void {}
+  /** Stashing is handling: a send has met its guarantee by it. An ask goes on waiting for its answer. */
+  stashed(): void {
+    if (this.mode !== 'send') return
+    this.resolve?.(undefined)
+    this.resolve = undefined
+    this.reject = undefined
+  }
 
   refused(reason: DeadLetterReason, error?: unknown): void {
     if (!this.#end()) return
