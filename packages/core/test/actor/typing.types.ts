@@ -1,4 +1,4 @@
-// What the compiler must accept and refuse. Compiled by `pnpm types`, never run: each @ts-expect-error is a test.
+// What the compiler must accept and refuse. Compiled by `pnpm check:types`, with TypeScript 7 and with 5.9, never run: each @ts-expect-error is a test.
 
 import type { ActorSystem } from '../../src/actor/actor-system.ts'
 import { defineActor, implement } from '../../src/actor/definition.ts'
