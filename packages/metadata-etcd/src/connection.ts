@@ -36,12 +36,16 @@ const LOG_IN_MS = 3_000
 /** Our own deadline decides; gRPC's only clears up behind it. */
 const DEADLINE_SLACK_MS = 100
 
+type Stream = Pick<IDuplexStream<never, unknown>, 'cancel' | 'on'>
+
 let lives = 0
 
 export class EtcdConnection extends KeptConnection {
   readonly #client: Etcd3
   readonly #runtime: Runtime
   #token: string | undefined
+  /** Those that the server has not ended yet. */
+  readonly #streams = new Set<Stream>()
 
   private constructor({ endpoint, tls, runtime }: ConnectionOptions) {
     super()
@@ -108,8 +112,8 @@ export class EtcdConnection extends KeptConnection {
 
   /** The TTL granted anew; 0: the lease is gone. */
   async renewLease(id: string, ms: number): Promise<number> {
-    const stream: IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse> = await this.#ask(
-      this.#client.leaseClient.leaseKeepAlive(within(ms)),
+    const stream: IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse> = this.#kept(
+      await this.#ask(this.#client.leaseClient.leaseKeepAlive(within(ms))),
     )
     const answered = new Promise<number>((resolve, reject) => {
       stream.on('data', ({ TTL }) => resolve(Number(TTL) * 1_000))
@@ -125,8 +129,8 @@ export class EtcdConnection extends KeptConnection {
     }
   }
 
-  watch(): Promise<IDuplexStream<IWatchRequest, IWatchResponse>> {
-    return this.#ask(this.#client.watchClient.watch())
+  async watch(): Promise<IDuplexStream<IWatchRequest, IWatchResponse>> {
+    return this.#kept(await this.#ask(this.#client.watchClient.watch()))
   }
 
   /** As `work`, but never later than the end of the connection. */
@@ -135,7 +139,16 @@ export class EtcdConnection extends KeptConnection {
   }
 
   protected override release(): void {
+    // gRPC's own end waits for the server to end each stream, too, and a frozen one never does: its socket would stay.
+    for (const stream of this.#streams) stream.cancel()
+    this.#streams.clear()
     this.#client.close()
+  }
+
+  #kept<S extends Stream>(stream: S): S {
+    this.#streams.add(stream)
+    stream.on('error', () => this.#streams.delete(stream)).on('end', () => this.#streams.delete(stream))
+    return stream
   }
 
   /** Whatever is no answer puts the connection in question: the next may well have another member at its end. */
