@@ -1,24 +1,27 @@
 // The store on etcd keeps the whole contract against a real server, its clients behind a proxy.
 
-import { reasonToSkip } from '@cajun/backends'
+import { readFileSync } from 'node:fs'
+import { Backend, faultsOf, Interruptible, reasonToSkip } from '@cajun/backends'
 import { metadataStoreContract } from '@cajun/contract-tests'
+import { CutProxy } from '@cajun/fault-proxy'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { CutProxy } from '../../metadata-memory/test/support/cut-proxy.ts'
-import { EtcdMetadataStore, etcdCapabilities } from '../src/index.ts'
-import { EtcdUnderTest } from './support/etcd-under-test.ts'
-import { unhandled } from './support/unhandled.ts'
+import { EtcdMetadataStore, type EtcdMetadataStoreOptions, etcdCapabilities } from '../src/index.ts'
 
 const skip = await reasonToSkip('etcd')
-unhandled()
 
-const credentials = { username: 'cajun', password: 'a secret of the test' }
+const auth = { username: 'cajun', password: 'a secret of the test' }
 
 for (const secured of [false, true]) {
   const name = secured ? 'etcd over TLS, with authentication' : 'etcd'
   describe.skipIf(skip !== undefined)(skip ?? name, () => {
-    let etcd: EtcdUnderTest
+    let etcd: Backend
+    let server: Interruptible
+    let access: EtcdMetadataStoreOptions
     beforeAll(async () => {
-      etcd = await EtcdUnderTest.start(secured ? { tls: true, credentials } : {})
+      etcd = await Backend.start('etcd', secured ? { tls: true, credentials: auth } : {})
+      // With authentication on, an empty store would have no users: it can't come back as one that clients may enter.
+      server = new Interruptible(etcd, { wipeable: !secured })
+      access = etcd.tls === undefined ? {} : { auth, tls: { ca: readFileSync(etcd.tls.certFile) } }
     })
     afterAll(() => etcd?.stop())
 
@@ -26,20 +29,12 @@ for (const secured of [false, true]) {
       name,
       capabilities: etcdCapabilities,
       harness: async () => {
-        const proxy = await CutProxy.start(etcd.port)
+        const { protocol, port } = new URL(etcd.url)
+        const proxy = await CutProxy.start(Number(port))
         return {
-          store: (client) => new EtcdMetadataStore({ ...client, ...etcd.access, endpoints: [etcd.urlAt(proxy.port)] }),
-          peer: (client) => new EtcdMetadataStore({ ...client, ...etcd.access, endpoints: [etcd.url] }),
-          isolate: (direction) => proxy.isolate(direction),
-          heal: () => proxy.heal(),
-          delayAnswers: (delayMs) => proxy.delayAnswers(delayMs),
-          interruptions: etcd.interruptions,
-          interrupt: (how) => etcd.interrupt(how),
-          restore: () => etcd.restore(),
-          [Symbol.asyncDispose]: async () => {
-            await etcd.restore()
-            await proxy[Symbol.asyncDispose]()
-          },
+          store: (client) => new EtcdMetadataStore({ ...client, ...access, endpoints: [`${protocol}//127.0.0.1:${proxy.port}`] }),
+          peer: (client) => new EtcdMetadataStore({ ...client, ...access, endpoints: [etcd.url] }),
+          ...faultsOf(proxy, server),
         }
       },
     })

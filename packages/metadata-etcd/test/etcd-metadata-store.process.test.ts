@@ -1,19 +1,15 @@
 // What is particular to etcd: compaction, leases, what is refused, and the faults of the client library that are worked around.
 
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { Backend, reasonToSkip } from '@cajun/backends'
+import { failOnUnhandled } from '@cajun/contract-tests'
 import { StoreRefusedError, type WatchEvent } from '@cajun/core/adapter'
-import { FaultProxy } from '@cajun/fault-proxy'
+import { CutProxy, FaultProxy } from '@cajun/fault-proxy'
 import { Etcd3 } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CutProxy } from '../../metadata-memory/test/support/cut-proxy.ts'
-import { DeafProxy } from '../../metadata-redis/test/support/deaf-proxy.ts'
 import { EtcdMetadataStore } from '../src/index.ts'
-import { unhandled } from './support/unhandled.ts'
 
 const skip = await reasonToSkip('etcd')
-unhandled()
+failOnUnhandled()
 
 async function until(ms: number, what: string, check: () => boolean | Promise<boolean>): Promise<void> {
   for (const untilMs = Date.now() + ms; !(await check()); ) {
@@ -117,7 +113,7 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on etcd', () => {
   })
 
   test('a store that was reborn, and written to beyond where the watch was, is recognised as another', async ({ skip }) => {
-    if (!etcd.controllable || etcd.source === 'docker') skip('the server is not ours to wipe')
+    if (!etcd.wipeable) skip('the server is not ours to wipe')
     await using own = await Backend.start('etcd')
     const port = Number(new URL(own.url).port)
     await using behind = await CutProxy.start(port)
@@ -129,7 +125,7 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on etcd', () => {
     const before = await store.storeId()
     behind.isolate('both')
     await own.kill()
-    rmSync(join(own.dataDir as string, 'etcd'), { recursive: true })
+    own.wipe()
     await own.restart()
     await using peer = new EtcdMetadataStore({ endpoints: [own.url] })
     await peer.open()
@@ -142,37 +138,8 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on etcd', () => {
     expect(await store.storeId()).not.toBe(before)
   })
 
-  test('a write whose answer was swallowed is of unknown outcome, and reading resolves it', async () => {
-    const prefix = fresh()
-    await using store = await open({ prefix, throughProxy: true, timeoutMs: 400 })
-    await store.get('k')
-    proxy.isolate('answers')
-    await expect(store.put('k', 'mine, 1', { ifVersion: null })).rejects.toMatchObject({ code: 'UNKNOWN_OUTCOME' })
-    proxy.heal()
-    await until(2_000, 'the resolution', async () => (await store.get('k').catch(() => undefined))?.value === 'mine, 1')
-    // It was applied once: etcd counts the writes of a key.
-    const { kvs } = await admin.kv.range({ key: Buffer.from(`${prefix}k`) })
-    expect(String(kvs[0]?.version)).toBe('1')
-  })
-
-  test('many failures in a row delay nothing after the return of the server', async ({ skip }) => {
-    if (!etcd.controllable) skip('the server is from the environment')
-    await using store = await open({ prefix: fresh(), timeoutMs: 200 })
-    await etcd.kill()
-    for (let at = 0; at < 10; at++) await expect(store.get('k')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
-    await etcd.restart()
-    const startedAt = Date.now()
-    await until(1_500, 'the first answer', () =>
-      store.get('k').then(
-        () => true,
-        () => false,
-      ),
-    )
-    expect(Date.now() - startedAt).toBeLessThan(1_000)
-  })
-
-  test('a connection that fell silent, and is never reset, is abandoned for a new one', async () => {
-    await using deaf = await DeafProxy.start(Number(new URL(etcd.url).port))
+  test('a connection that fell silent is abandoned also when another client of the process holds on to it', async () => {
+    await using deaf = await CutProxy.start(Number(new URL(etcd.url).port))
     const options = { prefix: fresh(), endpoints: [`http://127.0.0.1:${deaf.port}`], timeoutMs: 500, onError: () => {} }
     // gRPC lets clients of one process share a connection: this one holds on to it.
     await using patient = new EtcdMetadataStore({ ...options, keepAliveMs: 60_000 })
@@ -182,7 +149,7 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on etcd', () => {
     const events: WatchEvent[] = []
     await store.watch('', (event) => events.push(event))
     await using session = await store.openSession({ ttlMs: 10_000 })
-    deaf.silence()
+    deaf.strand()
     await until(2_500, 'an answer', () =>
       store.get('k').then(
         () => true,

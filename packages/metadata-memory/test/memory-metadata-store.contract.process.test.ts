@@ -1,9 +1,9 @@
 // The embedded store over loopback keeps the whole contract: its server in a process of its own, its client behind a proxy.
 
 import { metadataStoreContract } from '@cajun/contract-tests'
+import { CutProxy } from '@cajun/fault-proxy'
 import { afterAll, beforeAll } from 'vitest'
 import { MemoryMetadataStore, memoryCapabilities } from '../src/index.ts'
-import { CutProxy } from './support/cut-proxy.ts'
 import { ServerProcess } from './support/server-process.ts'
 
 let server: ServerProcess
@@ -22,6 +22,7 @@ metadataStoreContract({
       peer: (options) => new MemoryMetadataStore({ ...options, url: server.url }),
       isolate: (direction) => proxy.isolate(direction),
       heal: () => proxy.heal(),
+      strand: () => proxy.strand(),
       delayAnswers: (delayMs) => proxy.delayAnswers(delayMs),
       interruptions: ['frozen', 'wiped'],
       interrupt: (how) => (how === 'frozen' ? server.freeze() : server.kill()),

@@ -1,8 +1,8 @@
 // The client's connection breaks in ways that the contract's harness does not make: in mid-request, and without anybody being told.
 
+import { CutProxy } from '@cajun/fault-proxy'
 import { describe, expect, test } from 'vitest'
 import { MemoryMetadataServer, MemoryMetadataStore, type MemoryMetadataStoreOptions } from '../src/index.ts'
-import { CutProxy } from './support/cut-proxy.ts'
 
 async function proxied(options: MemoryMetadataStoreOptions = {}) {
   const server = await MemoryMetadataServer.start()

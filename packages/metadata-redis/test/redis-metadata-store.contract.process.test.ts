@@ -1,24 +1,27 @@
 // The store on Redis keeps the whole contract against a real server, its clients behind a proxy.
 
-import { reasonToSkip } from '@cajun/backends'
+import { readFileSync } from 'node:fs'
+import { Backend, faultsOf, Interruptible, reasonToSkip } from '@cajun/backends'
 import { metadataStoreContract } from '@cajun/contract-tests'
+import { CutProxy } from '@cajun/fault-proxy'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { CutProxy } from '../../metadata-memory/test/support/cut-proxy.ts'
-import { RedisMetadataStore, redisCapabilities, redisCapabilitiesWithoutLoss } from '../src/index.ts'
-import { RedisUnderTest } from './support/redis-under-test.ts'
-import { unhandled } from './support/unhandled.ts'
+import { RedisMetadataStore, type RedisMetadataStoreOptions, redisCapabilities, redisCapabilitiesWithoutLoss } from '../src/index.ts'
 
 const skip = await reasonToSkip('redis')
-unhandled()
 
 const credentials = { username: 'cajun', password: 'a secret of the test' }
 
 for (const secured of [false, true]) {
   const name = secured ? 'Redis over TLS, with an ACL, that never loses writes' : 'Redis'
   describe.skipIf(skip !== undefined)(skip ?? name, () => {
-    let redis: RedisUnderTest
+    let redis: Backend
+    let server: Interruptible
+    let options: RedisMetadataStoreOptions
     beforeAll(async () => {
-      redis = await RedisUnderTest.start(secured ? { tls: true, credentials } : {})
+      redis = await Backend.start('redis', secured ? { tls: true, credentials } : {})
+      server = new Interruptible(redis)
+      const { tls } = redis
+      options = { neverLosesWrites: secured, redis: tls === undefined ? {} : { ...credentials, tls: { ca: readFileSync(tls.certFile) } } }
     })
     afterAll(() => redis?.stop())
 
@@ -26,21 +29,12 @@ for (const secured of [false, true]) {
       name,
       capabilities: secured ? redisCapabilitiesWithoutLoss : redisCapabilities,
       harness: async () => {
-        const proxy = await CutProxy.start(redis.port)
-        const options = { redis: redis.access, neverLosesWrites: secured }
+        const { protocol, port } = new URL(redis.url)
+        const proxy = await CutProxy.start(Number(port))
         return {
-          store: (client) => new RedisMetadataStore({ ...client, ...options, url: redis.urlAt(proxy.port) }),
+          store: (client) => new RedisMetadataStore({ ...client, ...options, url: `${protocol}//127.0.0.1:${proxy.port}` }),
           peer: (client) => new RedisMetadataStore({ ...client, ...options, url: redis.url }),
-          isolate: (direction) => proxy.isolate(direction),
-          heal: () => proxy.heal(),
-          delayAnswers: (delayMs) => proxy.delayAnswers(delayMs),
-          interruptions: redis.interruptions,
-          interrupt: (how) => redis.interrupt(how),
-          restore: () => redis.restore(),
-          [Symbol.asyncDispose]: async () => {
-            await redis.restore()
-            await proxy[Symbol.asyncDispose]()
-          },
+          ...faultsOf(proxy, server),
         }
       },
     })

@@ -1,16 +1,15 @@
 // What is particular to Redis: its log, lost data, what is refused, and the faults of the client library that are worked around.
 
 import { Backend, reasonToSkip } from '@cajun/backends'
+import { failOnUnhandled } from '@cajun/contract-tests'
 import { StoreRefusedError, type WatchEvent } from '@cajun/core/adapter'
+import { CutProxy } from '@cajun/fault-proxy'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CutProxy } from '../../metadata-memory/test/support/cut-proxy.ts'
 import { RedisMetadataStore } from '../src/index.ts'
-import { DeafProxy } from './support/deaf-proxy.ts'
-import { unhandled } from './support/unhandled.ts'
 
 const skip = await reasonToSkip('redis')
-unhandled()
+failOnUnhandled()
 
 async function until(ms: number, what: string, check: () => boolean | Promise<boolean>): Promise<void> {
   for (const untilMs = Date.now() + ms; !(await check()); ) {
@@ -114,17 +113,6 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on Redis', () => {
     expect(events[1]).toMatchObject({ type: 'snapshot', entries: [{ key: 'new' }] })
   })
 
-  test('a write whose answer was swallowed is of unknown outcome, and reading resolves it', async () => {
-    const namespace = fresh()
-    await using store = await open({ namespace, throughProxy: true, timeoutMs: 400 })
-    proxy.isolate('answers')
-    await expect(store.put('k', 'mine, 1', { ifVersion: null })).rejects.toMatchObject({ code: 'UNKNOWN_OUTCOME' })
-    proxy.heal()
-    await until(2_000, 'the resolution', async () => (await store.get('k').catch(() => undefined))?.value === 'mine, 1')
-    // It was applied once: the log holds one entry.
-    expect(await admin.xlen(`{${namespace}}:log`)).toBe(1)
-  })
-
   test('commands without an answer are not sent again on the next connection', async () => {
     const namespace = fresh()
     await using store = await open({ namespace, throughProxy: true, timeoutMs: 3_000 })
@@ -148,45 +136,6 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on Redis', () => {
     const startedAt = performance.now()
     for (let at = 0; at < 20; at++) await store.get('k')
     expect(performance.now() - startedAt).toBeLessThan(500)
-  })
-
-  test('a connection that fell silent, and is never reset, is abandoned for a new one', async () => {
-    await using deaf = await DeafProxy.start(Number(new URL(redis.url).port))
-    await using store = new RedisMetadataStore({
-      namespace: fresh(),
-      url: `redis://127.0.0.1:${deaf.port}`,
-      timeoutMs: 500,
-      onError: () => {},
-    })
-    await store.open()
-    const events: WatchEvent[] = []
-    await store.watch('', (event) => events.push(event))
-    await using session = await store.openSession({ ttlMs: 10_000 })
-    deaf.silence()
-    await until(2_500, 'an answer', () =>
-      store.get('k').then(
-        () => true,
-        () => false,
-      ),
-    )
-    await store.put('k', 'x', { session })
-    await until(2_500, 'the event', () => events.some((event) => event.type === 'changes' || event.entries.some(({ key }) => key === 'k')))
-    expect(session.lost.aborted).toBe(false)
-  })
-
-  test('a store that is closed while its server is frozen leaves no socket behind', async ({ skip }) => {
-    if (!redis.controllable) skip('the server is from the environment')
-    const sockets = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length
-    const before = sockets()
-    const store = await open({ namespace: fresh(), timeoutMs: 200 })
-    await store.watch('', () => {})
-    await redis.freeze()
-    try {
-      await store.close()
-      await until(500, 'the end of its sockets', () => sockets() <= before)
-    } finally {
-      await redis.thaw()
-    }
   })
 
   test('scripts that the server forgot are sent to it again', async () => {

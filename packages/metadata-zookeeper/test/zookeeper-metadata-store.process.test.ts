@@ -1,20 +1,17 @@
 // What is particular to ZooKeeper: nodes that are created anew, sessions that expire, and the faults of the client library that are worked around.
 
-import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { Backend, reasonToSkip } from '@cajun/backends'
+import { failOnUnhandled } from '@cajun/contract-tests'
 import { nodeRuntime, StoreRefusedError, type WatchEvent } from '@cajun/core/adapter'
-import { FaultProxy } from '@cajun/fault-proxy'
+import { CutProxy, FaultProxy } from '@cajun/fault-proxy'
 import zookeeper from 'node-zookeeper-client'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { CutProxy } from '../../metadata-memory/test/support/cut-proxy.ts'
 import { SingleConnectionClient } from '../src/client.ts'
 import { ZooKeeperMetadataStore, type ZooKeeperMetadataStoreOptions } from '../src/index.ts'
-import { unhandled } from './support/unhandled.ts'
 
 const skip = await reasonToSkip('zookeeper')
-unhandled()
+failOnUnhandled()
 
 function changesOf(events: readonly WatchEvent[]): string[] {
   return events.flatMap((event) =>
@@ -144,18 +141,6 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on ZooKeeper', () => {
     })
   })
 
-  test('a write whose answer was swallowed is of unknown outcome, and reading resolves it', async () => {
-    const root = fresh()
-    await using store = await open({ root, throughProxy: true, timeoutMs: 400 })
-    await store.put('before', 'x')
-    proxy.isolate('answers')
-    await expect(store.put('k', 'mine, 1', { ifVersion: null })).rejects.toMatchObject({ code: 'UNKNOWN_OUTCOME' })
-    proxy.heal()
-    await vi.waitFor(async () => expect((await store.get('k'))?.value).toBe('mine, 1'), { timeout: 2_000 })
-    // It was applied once: ZooKeeper counts the writes of a node.
-    expect((await stat(`${root}/keys/=k`)).version).toBe(0)
-  })
-
   test('a session that expires while its connection is lost is lost, and everything else goes on', async () => {
     const root = fresh()
     await using store = await open({ root, throughProxy: true, timeoutMs: 1_000 })
@@ -176,12 +161,12 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on ZooKeeper', () => {
   })
 
   test('a session of which the server knows nothing any more is lost at the next renewal, not at its deadline', async ({ skip }) => {
-    if (!server.controllable || server.source === 'docker') skip('the server is not ours to wipe')
+    if (!server.wipeable) skip('the server is not ours to wipe')
     await using own = await Backend.start('zookeeper')
     await using store = await open({ root: fresh(), endpoints: [own.url] })
     const session = await store.openSession({ ttlMs: 6_000 })
     await own.kill()
-    rmSync(join(own.dataDir as string, 'zookeeper'), { recursive: true })
+    own.wipe()
     await own.restart()
     await vi.waitFor(() => store.ping(), { timeout: 1_000 })
     const leftMs = session.safeUntil() - nodeRuntime.leaseMs()
@@ -258,21 +243,6 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on ZooKeeper', () => {
     new SingleConnectionClient(options, nothing).release()
     expect(resources('Timeout')).toBe(timers)
     await vi.waitFor(() => expect(resources('TCPSocketWrap')).toBe(sockets), { timeout: 500 })
-  })
-
-  test('a store that is closed while its server is frozen leaves no socket behind', async ({ skip }) => {
-    if (!server.controllable) skip('the server is from the environment')
-    const before = resources('TCPSocketWrap')
-    const store = await open({ root: fresh(), timeoutMs: 200 })
-    await store.watch('', () => {})
-    await store.openSession({ ttlMs: 10_000 })
-    await server.freeze()
-    try {
-      await store.close()
-      await vi.waitFor(() => expect(resources('TCPSocketWrap')).toBeLessThanOrEqual(before), { timeout: 500 })
-    } finally {
-      await server.thaw()
-    }
   })
 
   test('twenty watches of one prefix make Node warn of nothing', async () => {

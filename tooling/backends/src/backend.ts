@@ -1,6 +1,6 @@
 // A server that runs: what tests do to it. One from the environment belongs to somebody else, and is only pointed to.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { selfSignedCertificate } from '@cajun/certificates'
@@ -98,6 +98,17 @@ export class Backend implements AsyncDisposable {
   async restart(): Promise<void> {
     await this.#required('restart').start()
     await this.#untilReady()
+  }
+
+  /** False: its data can't be taken away from here. */
+  get wipeable(): boolean {
+    return this.controllable && this.source !== 'docker' && this.#kind.dataFolder !== undefined
+  }
+
+  /** After `kill`: removes its data, so that it comes back as another store. */
+  wipe(): void {
+    if (!this.wipeable) throw new Error(`wipe: the data of ${this.name} from ${this.source} can't be taken away`)
+    rmSync(join(this.dataDir as string, this.#kind.dataFolder as string), { recursive: true, force: true })
   }
 
   /** SIGSTOP: connections stay open and nothing is answered. */

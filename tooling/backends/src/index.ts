@@ -1,4 +1,5 @@
 export { Backend, type BackendOptions } from './backend.ts'
+export { faultsOf, Interruptible, type Interruption, type Way } from './interruptible.ts'
 export { type Location, locate, reasonToSkip } from './locate.ts'
 export type { BackendName, Certificate, Credentials } from './server-kind.ts'
 export { backendNames } from './server-kinds.ts'

@@ -55,6 +55,8 @@ export interface ServerKind {
   readonly containerCommand?: readonly string[]
   /** What its image is told; `port` is the one by which clients reach it. */
   containerEnv?(port: number): Readonly<Record<string, string>>
+  /** Where below the data directory its data is, for tests that take it away; absent: they can't. */
+  readonly dataFolder?: string
   /** Which of the programs that it takes are missing; empty: it can be started. */
   missing(machine: Machine): readonly string[]
   command(machine: Machine, launch: Launch): Command

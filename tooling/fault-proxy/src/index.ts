@@ -1,3 +1,4 @@
+export { CutProxy } from './cut-proxy.ts'
 export { FaultProxy, type FaultProxyOptions } from './fault-proxy.ts'
 export type { FrameFaults, Way } from './faults.ts'
 export { DATA, MessageCutter } from './message-cutter.ts'

@@ -1,7 +1,7 @@
 // The contract of messaging systems, as a list and as a vitest suite.
 
-import { describe, expect, test } from 'vitest'
-import { caseName } from '../contract-case.ts'
+import { expect } from 'vitest'
+import { registerContract } from '../suite.ts'
 import { brokerCases } from './broker-cases.ts'
 import { failureCases } from './failure-cases.ts'
 import { flowCases } from './flow-cases.ts'
@@ -23,19 +23,16 @@ export const messagingSystemCases: readonly MessagingCase[] = [
 
 /** Registers the whole contract with vitest. What can't be run shows as skipped, with its reason. */
 export function messagingSystemContract(options: MessagingContractOptions): void {
-  const limitMs = options.caseTimeoutMs ?? 30_000
-  describe(`messaging system contract: ${options.name}`, () => {
-    test('its capabilities are what its documentation claims', async () => {
+  registerContract({
+    title: `messaging system contract: ${options.name}`,
+    cases: messagingSystemCases,
+    caseTimeoutMs: options.caseTimeoutMs,
+    run: (messagingCase) => runMessagingCase(messagingCase, options),
+    async checkCapabilities() {
       await using harness = await options.harness()
       const system = harness.system('a')
       expect(system.capabilities).toEqual(options.capabilities)
       await system.stop()
-    })
-    for (const messagingCase of messagingSystemCases) {
-      test(caseName(messagingCase), { timeout: limitMs * 2 + 5_000 }, async ({ skip }) => {
-        const outcome = await runMessagingCase(messagingCase, options)
-        if (outcome.type === 'skipped') skip(outcome.reason)
-      })
-    }
+    },
   })
 }

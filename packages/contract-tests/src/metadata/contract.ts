@@ -1,7 +1,7 @@
 // The contract of metadata stores, as a list and as a vitest suite.
 
-import { describe, expect, test } from 'vitest'
-import { caseName } from '../contract-case.ts'
+import { expect } from 'vitest'
+import { registerContract } from '../suite.ts'
 import { conditionalWriteCases } from './conditional-write-cases.ts'
 import type { MetadataStoreContractOptions } from './harness.ts'
 import { leadershipCases } from './leadership-cases.ts'
@@ -25,19 +25,16 @@ export const metadataStoreCases: readonly StoreCase[] = [
 
 /** Registers the whole contract with vitest. What can't be run shows as skipped, with its reason. */
 export function metadataStoreContract(options: MetadataStoreContractOptions): void {
-  const limitMs = options.caseTimeoutMs ?? 30_000
-  describe(`metadata store contract: ${options.name}`, () => {
-    test('its capabilities are what its documentation claims', async () => {
+  registerContract({
+    title: `metadata store contract: ${options.name}`,
+    cases: metadataStoreCases,
+    caseTimeoutMs: options.caseTimeoutMs,
+    run: (storeCase) => runStoreCase(storeCase, options),
+    async checkCapabilities() {
       await using harness = await options.harness()
       const store = harness.store({ timeoutMs: 5_000, onError: () => {} })
       expect(store.capabilities).toEqual(options.capabilities)
       await store.close()
-    })
-    for (const storeCase of metadataStoreCases) {
-      test(caseName(storeCase), { timeout: limitMs * 2 + 5_000 }, async ({ skip }) => {
-        const outcome = await runStoreCase(storeCase, options)
-        if (outcome.type === 'skipped') skip(outcome.reason)
-      })
-    }
+    },
   })
 }

@@ -24,6 +24,8 @@ export interface MetadataStoreHarness extends AsyncDisposable {
   isolate?(direction: 'both' | 'answers'): void | Promise<void>
   /** Undoes `isolate`. Connections that existed may be reset by it. */
   heal?(): void | Promise<void>
+  /** The connections that clients made by `store` have now carry nothing any more, for good, and nobody is told; new ones work. As when a router forgot them. */
+  strand?(): void | Promise<void>
   /** From now on answers to the clients made by `store` arrive this much later. */
   delayAnswers?(delayMs: number): void | Promise<void>
 

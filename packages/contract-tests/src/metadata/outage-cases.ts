@@ -14,23 +14,33 @@ function toldTruly(what: string, code: string | undefined, made: boolean): void 
 export const outageCases: readonly StoreCase[] = [
   {
     number: 10,
-    title: 'a conditional write whose answer is lost is of unknown outcome, and is never repeated',
+    title: 'a conditional write whose answer is lost is of unknown outcome, is never repeated, and reading resolves it',
     skip: withoutIsolation,
     async run(context) {
       const store = await context.openHasty()
       const peer = await context.openPeer()
-      const key = context.key('k')
+      const [kept, undone] = [context.key('kept'), context.key('undone')]
       await written(store.put(context.key('before'), 'x'))
       await context.isolate('answers')
-      const writing = context.rejection(context.timeoutMs, 'the write without an answer', store.put(key, 'mine', { ifVersion: null }))
-      // It was applied; somebody else sees it and undoes it. Whoever repeats the write now does it a second time.
-      await context.eventually(context.timeoutMs, async () => assert.equal((await peer.get(key))?.value, 'mine'))
-      await peer.delete(key)
+      const write = (key: string): Promise<{ code?: string }> =>
+        context.rejection(context.timeoutMs, 'the write without an answer', store.put(key, 'mine', { ifVersion: null }))
+      const writing = Promise.all([kept, undone].map(write))
+      // They were made; somebody else sees it and undoes one. Whoever repeats the writes now does them a second time.
+      await context.eventually(context.timeoutMs, async () => {
+        for (const key of [kept, undone]) assert.equal((await peer.get(key))?.value, 'mine')
+      })
+      const made = await peer.get(kept)
+      await peer.delete(undone)
       await context.heal()
-      assert.equal((await writing).code, 'UNKNOWN_OUTCOME')
+      assert.deepEqual(
+        (await writing).map(({ code }) => code),
+        ['UNKNOWN_OUTCOME', 'UNKNOWN_OUTCOME'],
+      )
       await context.recovered(store, 2_000)
       await context.sleep(100)
-      assert.equal(await peer.get(key), undefined, 'the write was repeated')
+      assert.equal(await peer.get(undone), undefined, 'the write was repeated')
+      assert.deepEqual(await store.get(kept), made)
+      assert.deepEqual(await store.put(kept, 'again', { ifVersion: null }), { ok: false, conflict: 'version' })
     },
   },
   {

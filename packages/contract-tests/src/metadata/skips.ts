@@ -11,6 +11,10 @@ export function withoutDelays({ harness }: StoreContext): string | undefined {
   return harness.delayAnswers === undefined ? "the harness can't delay answers (delayAnswers)" : undefined
 }
 
+export function withoutStranding({ harness }: StoreContext): string | undefined {
+  return harness.strand === undefined ? "the harness can't silence a connection for good (strand)" : undefined
+}
+
 export function without(how: Interruption): (context: StoreContext) => string | undefined {
   return ({ harness }) => (harness.interruptions?.includes(how) ? undefined : `the harness has no server that can be ${how}`)
 }

@@ -133,9 +133,11 @@ export interface StoreCapabilities {
  *
  * Life
  * 29. `storeId()` is the same for every client of one store and over restarts, and differs when the data was lost.
- * 30. `close()` ends sessions, campaigns and watches, is idempotent; afterwards every operation rejects with `ClosedError`.
+ * 30. `close()` ends sessions, campaigns and watches, lets go of every connection, also with the server frozen, and is idempotent; afterwards every
+ *     operation rejects with `ClosedError`.
  * 31. `ping()` resolves with the milliseconds of a round trip to the server, and rejects when it does not answer in time.
  * 32. Operations before `open()` has resolved, and while unreachable, reject with `StoreUnavailableError` (retryable) or wait at most `timeoutMs`; they recover by themselves within 1 s of the server's return.
+ *     A connection that fell silent, with nobody told, is found and replaced in time for a session of 4 s or more to live on.
  */
 export interface MetadataStore extends AsyncDisposable {
   readonly capabilities: StoreCapabilities

@@ -12,6 +12,7 @@ export const etcd: ServerKind = {
   libraries: /^$/,
   image: 'quay.io/coreos/etcd:v3.5.21',
   containerPort: 2379,
+  dataFolder: 'etcd',
   containerCommand: ['etcd', '--listen-client-urls', 'http://0.0.0.0:2379', '--advertise-client-urls', 'http://0.0.0.0:2379'],
   missing: (machine) => (machine.program('etcd') === undefined ? ['etcd'] : []),
   command(machine, { port, peerPort, dataDir, tls }) {

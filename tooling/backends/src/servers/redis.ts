@@ -13,6 +13,7 @@ export const redis: ServerKind = {
   libraries: /^(libjemalloc2|liblzf1|libatomic1|libhiredis.*|liblua5\.1-0|lua-.*)$/,
   image: 'redis:7-alpine',
   containerPort: 6379,
+  dataFolder: 'appendonlydir',
   containerCommand: ['redis-server', '--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
   missing: (machine) => (machine.program('redis-server') === undefined ? ['redis-server'] : []),
   command(machine, { port, dataDir, tls, credentials }) {

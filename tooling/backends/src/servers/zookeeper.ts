@@ -26,6 +26,7 @@ export const zookeeper: ServerKind = {
   needs: ['default-jre-headless'],
   image: 'zookeeper:3.9',
   containerPort: 2181,
+  dataFolder: 'zookeeper',
   missing(machine) {
     const needed: [string, string | undefined][] = [
       ['java', machine.program('java')],
