@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { clusterGroups } from './cluster/suites.ts'
 import { localGroups } from './local/suites.ts'
 import { type BenchGroup, measure, type Row, Unavailable } from './measure.ts'
 import { frameGroups } from './remote/frames.ts'
@@ -13,6 +14,7 @@ const sections: Readonly<Record<string, readonly BenchGroup[]>> = {
   local: localGroups,
   remote: [...remoteGroups, ...frameGroups],
   stores: storeGroups,
+  cluster: clusterGroups,
 }
 const groups = Object.values(sections).flat()
 const suites = [...new Set(groups.map((group) => group.suite))]

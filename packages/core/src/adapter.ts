@@ -1,8 +1,10 @@
-// What packages beside core need to implement a store or a transport, and what the simulation reuses. Users import from '@cajun/core'.
+// What packages beside core need to implement a store or a transport, what the simulation reuses and the bench measures. Users import from '@cajun/core'.
 
 export { parseNodeRecord } from './cluster/node-record.ts'
 export { parsePlacement } from './cluster/placement-codec.ts'
-export type { PlacementDocument, PlacementEntry } from './cluster/placement-document.ts'
+export { initialPlacement, type PlacementDocument, type PlacementEntry } from './cluster/placement-document.ts'
+export { PlacementViews } from './cluster/placement-views.ts'
+export { type PlanCandidate, plan } from './cluster/planner.ts'
 export type { Guarantee } from './delivery/guarantee.ts'
 export {
   CajunError,
