@@ -14,7 +14,7 @@ export interface DeliveryLimits {
   readonly outboxMessages: number
   /** Default 256 MiB. */
   readonly outboxBytes: number
-  /** Frames handed to the transport and not yet receipted, per peer. Default 8 MiB. */
+  /** Frames that are kept because they are not receipted, per peer; the one being written (at most 64 KiB, or one payload) comes on top. Default 8 MiB. */
   readonly linkBufferBytes: number
   /** How much of a sender's messages a receiver holds unread (full mailboxes, a view that is behind), per link. Default 4 MiB. */
   readonly creditBytes: number
