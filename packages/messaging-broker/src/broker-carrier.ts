@@ -138,11 +138,8 @@ export class BrokerCarrier implements Carrier {
   }
 
   #channelOf({ type, toId, fromId }: Packet): BrokerChannel | undefined {
-    if (toId !== 0) {
-      const channel = this.#channels.get(toId)
-      // An `accept` tells the number that later packets have to come from.
-      return channel !== undefined && (channel.isOpening || channel.remoteId === fromId) ? channel : undefined
-    }
+    if (toId !== 0) return this.#channels.get(toId)
+    // Given up before this side's number was known there.
     if (type !== RESET) return undefined
     for (const { channel } of this.#accepted.values()) if (channel.remoteId === fromId) return channel
     return undefined

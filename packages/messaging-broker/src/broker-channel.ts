@@ -71,10 +71,6 @@ export class BrokerChannel implements ByteChannel {
     return channel
   }
 
-  get isOpening(): boolean {
-    return this.#state === 'opening'
-  }
-
   attach(listener: ChannelListener): void {
     this.#listener = listener
   }
