@@ -123,7 +123,7 @@ export class Session {
   }
 
   async #connect(url: URL): Promise<ChannelModel> {
-    const { credentials, tls, connectTimeoutMs, heartbeatTimeoutMs } = this.#options
+    const { credentials, heartbeatTimeoutMs } = this.#options
     const model = await connect(
       {
         protocol: url.protocol.slice(0, -1),
@@ -136,7 +136,7 @@ export class Session {
         heartbeat: Math.max(1, Math.floor(heartbeatTimeoutMs / 3_000)),
         frameMax: 131_072,
       },
-      this.#socketOptions(url, connectTimeoutMs, tls),
+      this.#socketOptions(url),
     )
     // Whatever it still emits, also after its end: an 'error' that nobody listens to would end the process.
     model.on('error', (error: Error) => this.#end(error))
@@ -147,14 +147,14 @@ export class Session {
   }
 
   /** `signal`: the only way to a socket that amqplib is still opening, or whose broker does not answer a close. */
-  #socketOptions(url: URL, timeout: number, tls: ResolvedRabbitMqOptions['tls']): object {
+  #socketOptions(url: URL): object {
     const { signal } = this.#abort
     // Off by default: small packets would wait for the acknowledgement of the one before.
-    const common = { noDelay: true, timeout, clientProperties: { connection_name: this.#inbox } }
+    const common = { noDelay: true, clientProperties: { connection_name: this.#inbox } }
     if (url.protocol === 'amqp:') return { ...common, signal }
     const socket = openSocket({ host: url.hostname.replaceAll(/[[\]]/g, ''), port: Number(url.port || 5671), signal, noDelay: true })
     socket.on('error', () => {})
-    return { ...common, ...tls, socket }
+    return { ...common, ...this.#options.tls, socket }
   }
 
   async #read(model: ChannelModel): Promise<void> {
