@@ -40,6 +40,13 @@ const kinds = {
       return new WebSocketMessagingSystem(via ?? { port: 0 })
     },
   },
+  rabbitmq: {
+    broker: () => startServer('rabbitmq', 'RabbitMQ'),
+    async open({ url }: ServerAddress) {
+      const { RabbitMqMessagingSystem } = await import('@cajun/messaging-rabbitmq')
+      return new RabbitMqMessagingSystem({ url })
+    },
+  },
   kafka: {
     broker: () => startServer('kafka', 'Kafka'),
     async open({ url }: ServerAddress) {
