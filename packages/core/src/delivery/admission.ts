@@ -1,9 +1,11 @@
 // Bounds of the outbox: who may add a message, who waits for room, and who is told to slow down.
 
+import type { ActorAddress } from '../messaging/address.ts'
 import type { DeliveryLimits } from './delivery-limits.ts'
 import type { OutEntry } from './out-entry.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
+import { actorKey } from './records.ts'
 
 export class Admission {
   readonly #limits: DeliveryLimits
@@ -11,7 +13,9 @@ export class Admission {
   /** Callers of `send` and `ask` that wait for room, in order. Their payloads are encoded already. */
   #callers: OutEntry[] = []
   #callerBytes = 0
-  readonly #waitingBy = new Map<Peer | undefined, number>()
+  /** Whom they wait for, and which actors they are for: an actor may have moved to a peer that has room. */
+  readonly #peers = new Set<Peer | undefined>()
+  readonly #actors = new Set<string>()
   readonly #ready: { readonly peer: Peer | undefined; readonly resolve: () => void }[] = []
 
   constructor(limits: DeliveryLimits, outbox: Outbox) {
@@ -31,9 +35,14 @@ export class Admission {
     return this.#callerBytes
   }
 
-  /** Whether a message to this peer may be added now: there is room, and nobody who came before waits for it. */
-  admits(peer: Peer | undefined): boolean {
-    return !this.#waitingBy.has(peer) && this.#hasRoom(peer)
+  /** Whether a message to this actor, at this peer, may be added now: there is room, and nobody who came before waits for it. */
+  admits(peer: Peer | undefined, address: ActorAddress): boolean {
+    return !this.#peers.has(peer) && !this.isWaitedFor(address) && this.#hasRoom(peer)
+  }
+
+  /** What is newer must not overtake what waits for room. */
+  isWaitedFor(address: ActorAddress): boolean {
+    return this.#actors.size > 0 && this.#actors.has(keyOf(address))
   }
 
   /** Half full: time to slow down. */
@@ -47,10 +56,7 @@ export class Admission {
   wait(entry: OutEntry): boolean {
     const { outboxMessages, outboxBytes } = this.#limits
     if (this.#callers.length >= outboxMessages || this.#callerBytes + entry.cost > outboxBytes) return false
-    this.#callers.push(entry)
-    this.#callerBytes += entry.cost
-    const { peer } = entry.stream
-    this.#waitingBy.set(peer, (this.#waitingBy.get(peer) ?? 0) + 1)
+    this.#add(entry)
     return true
   }
 
@@ -63,8 +69,9 @@ export class Admission {
   }
 
   /** Something has ended: callers that there is room for now, in order. */
-  admit(submit: (entry: OutEntry) => void): void {
-    if (this.#callers.length > 0) this.#admitCallers(submit)
+  /** `route` looks again where an entry goes. */
+  admit(route: (entry: OutEntry) => void, submit: (entry: OutEntry) => void): void {
+    if (this.#callers.length > 0) this.#admitCallers(route, submit)
     for (let i = 0; i < this.#ready.length; ) {
       const waiting = this.#ready[i] as { readonly peer: Peer | undefined; readonly resolve: () => void }
       if (this.isCongested(waiting.peer)) {
@@ -76,15 +83,15 @@ export class Admission {
     }
   }
 
-  #admitCallers(submit: (entry: OutEntry) => void): void {
+  #admitCallers(route: (entry: OutEntry) => void, submit: (entry: OutEntry) => void): void {
     const callers = this.#callers
     const rest: OutEntry[] = []
     const full = new Set<Peer | undefined>()
     this.#callers = []
-    this.#waitingBy.clear()
-    this.#callerBytes = 0
+    this.#forget()
     for (const entry of callers) {
       if (entry.isEnded) continue
+      route(entry)
       const { peer } = entry.stream
       // One that must wait blocks those behind it for the same peer: order is kept.
       if (!full.has(peer) && this.#hasRoom(peer)) {
@@ -96,11 +103,21 @@ export class Admission {
     }
     const added = this.#callers
     this.#callers = []
-    for (const entry of [...rest, ...added]) {
-      this.#callers.push(entry)
-      this.#callerBytes += entry.cost
-      this.#waitingBy.set(entry.stream.peer, (this.#waitingBy.get(entry.stream.peer) ?? 0) + 1)
-    }
+    this.#forget()
+    for (const entry of [...rest, ...added]) this.#add(entry)
+  }
+
+  #add(entry: OutEntry): void {
+    this.#callers.push(entry)
+    this.#callerBytes += entry.cost
+    this.#peers.add(entry.stream.peer)
+    this.#actors.add(keyOf(entry.stream))
+  }
+
+  #forget(): void {
+    this.#peers.clear()
+    this.#actors.clear()
+    this.#callerBytes = 0
   }
 
   #hasRoom(peer: Peer | undefined): boolean {
@@ -114,8 +131,11 @@ export class Admission {
     for (const waiting of this.#ready.splice(0)) waiting.resolve()
     const callers = this.#callers
     this.#callers = []
-    this.#waitingBy.clear()
-    this.#callerBytes = 0
+    this.#forget()
     return callers
   }
+}
+
+function keyOf({ kind, id, path }: ActorAddress): string {
+  return `${kind}/${actorKey(id, path)}`
 }

@@ -66,7 +66,7 @@ export class Sender {
       return true
     const stream = this.#openStream(address)
     const { peer } = stream
-    if (!this.admission.admits(peer)) {
+    if (!this.admission.admits(peer, address)) {
       this.#outbound.streams.closeIfIdle(stream)
       return this.#deadLetterTell(address, type, 'outbox-full', call)
     }
@@ -140,7 +140,7 @@ export class Sender {
     }
     const entry = this.#entry(stream, type, payload, isReliable, isAsk, call, timeoutMs)
     entry.waiter = waiter
-    if (this.admission.admits(peer)) {
+    if (this.admission.admits(peer, address)) {
       this.#submit(entry, call)
       return
     }
@@ -156,7 +156,7 @@ export class Sender {
   /** The tenure of this process that takes the message straight into a mailbox, if nothing of its stream is outstanding elsewhere. */
   #shortWay(address: ActorAddress, call: DeliveryCall | undefined): Tenure | undefined {
     const tenure = this.#tenures.find(address.kind, address.id)
-    if (tenure === undefined || !tenure.isAccepting) return undefined
+    if (tenure === undefined || !tenure.isAccepting || this.admission.isWaitedFor(address)) return undefined
     const stream = this.#outbound.streams.find(address.kind, address.id, address.path)
     if (stream !== undefined && !stream.isIdle && !this.#isAllHere(stream)) return undefined
     if (tenure.isClosing(address.id) || tenure.isWaitingFor(address.id)) return undefined
@@ -279,9 +279,13 @@ export class Sender {
 
   /** There is room again: callers that waited, in order. */
   admit(): void {
-    this.admission.admit((entry) => {
-      this.#outbound.submit(entry)
-    })
+    this.admission.admit(
+      (entry) => {
+        // A stream with nothing outstanding may have been forgotten meanwhile, and another one opened for the actor.
+        entry.stream = this.#openStream(entry.stream)
+      },
+      (entry) => this.#outbound.submit(entry),
+    )
   }
 
   /** Everything outstanding ends. */

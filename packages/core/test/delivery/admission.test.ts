@@ -7,13 +7,14 @@ import { DEFAULT_DELIVERY_LIMITS } from '../../src/delivery/delivery-limits.ts'
 import type { OutEntry } from '../../src/delivery/out-entry.ts'
 import type { Outbox } from '../../src/delivery/outbox.ts'
 import type { Peer } from '../../src/delivery/peer.ts'
+import type { ActorAddress } from '../../src/messaging/address.ts'
 
 const LIMITS = { ...DEFAULT_DELIVERY_LIMITS, outboxMessages: 5, outboxBytes: 60, outboxMessagesPerPeer: 3, outboxBytesPerPeer: 40 }
 
 interface Message {
   readonly serial: number
   readonly cost: number
-  readonly stream: { readonly peer: Counts | undefined }
+  readonly stream: ActorAddress & { readonly peer: Counts | undefined }
   isEnded: boolean
 }
 
@@ -80,19 +81,27 @@ describe('admission', () => {
           peer.outBytes -= message.cost
         }
         const admit = (): void => {
-          admission.admit((entry) => {
-            const message = entry as unknown as Message
-            expect(message.isEnded).toBe(false)
-            waiting = waiting.filter((each) => each !== message)
-            submit(message)
-          })
+          admission.admit(
+            () => {},
+            (entry) => {
+              const message = entry as unknown as Message
+              expect(message.isEnded).toBe(false)
+              waiting = waiting.filter((each) => each !== message)
+              submit(message)
+            },
+          )
           waiting = waiting.filter((message) => !message.isEnded)
         }
         for (const event of events) {
           if (event.do === 'send') {
             const peer = event.to === undefined ? undefined : peers[event.to]
-            const message: Message = { serial: serial++, cost: event.cost, stream: { peer }, isEnded: false }
-            const admits = admission.admits(peer as unknown as Peer)
+            const message: Message = {
+              serial: serial++,
+              cost: event.cost,
+              stream: { kind: 'k', id: `of ${event.to}`, path: undefined, peer },
+              isEnded: false,
+            }
+            const admits = admission.admits(peer as unknown as Peer, message.stream)
             // Not past whoever came before for the same peer.
             const someoneBefore = waiting.some((each) => each.stream.peer === peer)
             expect(admits).toBe(hasRoom(peer) && !someoneBefore)

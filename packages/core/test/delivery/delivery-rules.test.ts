@@ -524,6 +524,23 @@ describe('a transport that is full', () => {
   })
 })
 
+// Found by the simulation (seeds 359 and 478): the newer one went the short way, past the older one that waited for room at the former owner.
+it('what waits for room is not overtaken when its actor moves to where there is room', async () => {
+  const { world, a, b } = await three({ limits: { outboxMessagesPerPeer: 3 } })
+  tableOf(b).mayRun = () => false
+  for (let i = 0; i < 3; i++) a.endpoint.tell(at(), 'x', i)
+  watch(a.endpoint.send(at(0, 'z'), 'x', 'waits'))
+  b.discard(0)
+  const location = world.appoint(0, a)
+  a.see(location)
+  a.open(0, location.epoch)
+  watch(a.endpoint.send(at(0, 'z'), 'x', 'newer'))
+  world.tellAll()
+  world.advance(50)
+  const ofZ = tableOf(a).effects.filter(({ actor }) => actor === idIn(0, 'z'))
+  expect(payloads(ofZ)).toEqual(['waits', 'newer'])
+})
+
 describe('at-most-once', () => {
   it('is not queued for a peer that is down', async () => {
     const { world, a, b } = await three()
