@@ -19,6 +19,14 @@ export interface DeliveryCounters {
   /** Messages kept until they end: not sent yet, or not acknowledged. */
   readonly outboxMessages: number
   readonly outboxBytes: number
+  /** Frames kept until their peers have receipted them. */
+  readonly linkBytes: number
+  /** Replies kept for asks that may come again. */
+  readonly keptReplyBytes: number
+  /** Of what was handled: one for each actor here and source. */
+  readonly records: number
+  /** Processes that messages came from and that are not forgotten yet, this one included. */
+  readonly sources: number
 }
 
 /** The counts of an endpoint that took the place of others: counters never fall. */
@@ -75,6 +83,8 @@ export interface ClusterMetricsSnapshot {
   readonly deadLetters: { readonly total: number; readonly byReason: Readonly<Partial<Record<DeadLetterReason, number>>> }
   /** Gauges: kept by the sender until their turn has ended. */
   readonly outbox: { readonly messages: number; readonly bytes: number }
+  /** Gauges: what this node keeps of links and of messages that it has handled; see `DeliveryCounters`. */
+  readonly kept: { readonly linkBytes: number; readonly replyBytes: number; readonly records: number; readonly sources: number }
   /** Gauge: waiting in mailboxes on this node. */
   readonly mailboxDepth: number
   readonly failovers: {
@@ -142,6 +152,12 @@ export class ClusterMetrics {
       latency: this.latency && { ask: this.latency.ask.snapshot(), send: this.latency.send.snapshot() },
       deadLetters: { total: deadLetters, byReason: Object.fromEntries(this.#deadLetters) },
       outbox: { messages: delivery.outboxMessages, bytes: delivery.outboxBytes },
+      kept: {
+        linkBytes: delivery.linkBytes,
+        replyBytes: delivery.keptReplyBytes,
+        records: delivery.records,
+        sources: delivery.sources,
+      },
       mailboxDepth: sources.mailboxDepth(),
       failovers: { units: this.failedOverUnits, nodes: this.failedOverNodes },
       handoffs: {

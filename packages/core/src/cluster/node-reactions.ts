@@ -16,6 +16,8 @@ export class NodeReactions {
   readonly #log: ClusterLog
   readonly #isolation: IsolationWatch
   #leaderSeen: LeaderIdentity | undefined
+  /** Processes that were found to be nobody at the last look. A second one gives them up: the first may have come before the news of their joining. */
+  #strangers: ReadonlySet<string> = new Set()
 
   constructor(node: ClusterNode, log: ClusterLog) {
     this.#node = node
@@ -137,12 +139,22 @@ export class NodeReactions {
     return problems
   }
 
+  /** No event says that they are gone, because none ever said that they were there. */
+  #giveUpStrangers(): void {
+    if (this.#node.session.self === undefined) return
+    const registered = new Set([...this.#node.membership.nodes.values()].map((node) => node.processId))
+    const strangers = new Set(this.#node.endpoint.strangers((processId) => registered.has(processId)))
+    for (const processId of strangers) if (this.#strangers.has(processId)) this.#node.endpoint.peerGone(processId)
+    this.#strangers = strangers
+  }
+
   /** Regular small checks, none of which anything else depends on being on time. */
   look(): void {
     if (this.#node.stopping) return
     // Turns that found the lease unsafe for a moment wait to be woken.
     if (this.#node.session.leaseIsSafe()) for (const held of this.#node.keeper.held()) held.table.wake()
     this.#node.peers.forgetOld()
+    this.#giveUpStrangers()
     this.#node.session.update()
     const others = [...this.#node.membership.nodes.values()].filter((node) => node.processId !== this.#node.local.processId)
     const verdict = this.#isolation.look({

@@ -17,6 +17,10 @@ export interface DeliveryCounters {
   messagesFailed: number
   outboxMessages: number
   outboxBytes: number
+  linkBytes: number
+  keptReplyBytes: number
+  records: number
+  sources: number
 }
 
 export class DeliveryCore {

@@ -111,7 +111,19 @@ export class DeliveryEndpoint implements MessagingHandler {
   get counters(): DeliveryCounters {
     const { messagesSent, messagesReceived, messagesFailed, outbox } = this.#core
     const { admission } = this.#sender
+    let linkBytes = 0
+    for (const peer of this.#processes.peers()) linkBytes += peer.link.bufferedBytes
+    let sources = 0
+    let records = 0
+    for (const source of this.#processes.sources()) {
+      sources++
+      records += source.cells.length
+    }
     return {
+      linkBytes,
+      sources,
+      records,
+      keptReplyBytes: this.#core.keptBudget.used,
       messagesSent,
       messagesReceived,
       messagesFailed,
@@ -239,6 +251,19 @@ export class DeliveryEndpoint implements MessagingHandler {
   /** The store shows it again, under another session: what was handled of it is not forgotten, whether it is connected or not. */
   peerRegistered(processId: string): void {
     this.#processes.markBack(processId)
+  }
+
+  /**
+   * Processes that are neither connected nor given up, though nobody registered is one of them: a document named them, or a handoff brought
+   * records of what they had sent, when they were gone already.
+   */
+  strangers(isRegistered: (processId: string) => boolean): string[] {
+    const strangers: string[] = []
+    for (const { processId, peer, goneAtMs } of this.#processes.sources()) {
+      if (goneAtMs !== undefined || processId === this.#core.processId || peer?.link.isUp === true) continue
+      if (!isRegistered(processId)) strangers.push(processId)
+    }
+    return strangers
   }
 
   /** As `peerGone`, and its records go now. */

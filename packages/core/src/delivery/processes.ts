@@ -31,6 +31,10 @@ export class Processes {
     return this.#peers.get(processId)
   }
 
+  sources(): Iterable<Source> {
+    return this.#sources.values()
+  }
+
   peers(): Iterable<Peer> {
     return this.#peers.values()
   }

@@ -69,12 +69,14 @@ describe('a histogram', () => {
   })
 })
 
+const kept = { linkBytes: 0, keptReplyBytes: 0, records: 0, sources: 1 }
+
 /** Counts what is asked of it. */
 class Sources implements MetricSources {
   readonly nodeId = 'node1'
   asked = 0
   nowMs = 1_000
-  counters = { messagesSent: 0, messagesReceived: 0, messagesFailed: 0, outboxMessages: 0, outboxBytes: 0 }
+  counters = { messagesSent: 0, messagesReceived: 0, messagesFailed: 0, outboxMessages: 0, outboxBytes: 0, ...kept }
   readonly runtime = { monotonicMs: () => this.nowMs } as Runtime
   actors = (): number => this.#ask(7)
   nodes = (): number => this.#ask(3)
@@ -97,7 +99,17 @@ describe('the metrics of a node', () => {
     const sources = new Sources()
     const metrics = new ClusterMetrics(sources, { measureLatency: false })
     expect(sources.asked).toBe(0)
-    sources.counters = { messagesSent: 5, messagesReceived: 4, messagesFailed: 1, outboxMessages: 2, outboxBytes: 300 }
+    sources.counters = {
+      messagesSent: 5,
+      messagesReceived: 4,
+      messagesFailed: 1,
+      outboxMessages: 2,
+      outboxBytes: 300,
+      linkBytes: 40,
+      keptReplyBytes: 50,
+      records: 6,
+      sources: 3,
+    }
     expect(metrics.snapshot()).toMatchObject({
       nodeId: 'node1',
       actors: 7,
@@ -107,6 +119,7 @@ describe('the metrics of a node', () => {
       mailboxDepth: 11,
       messages: { sent: 5, received: 4, failed: 1 },
       outbox: { messages: 2, bytes: 300 },
+      kept: { linkBytes: 40, replyBytes: 50, records: 6, sources: 3 },
       latency: undefined,
     })
   })
