@@ -5,9 +5,12 @@ import type { Mutation } from './mutation.ts'
 import {
   keepsTheCopyOfAnAbortedMove,
   missesTheTenureBetween,
+  registeredActorsLoseTheirOwners,
   reportsAMoveTooLate,
   stallsBetweenTwoReads,
   storeDownAlone,
+  storeDownUnderLastingActors,
+  twinOfALiveProcess,
 } from './scripts.ts'
 
 const leases: readonly FaultKind[] = ['pause', 'pause-before-flush', 'store-cut', 'store-slow', 'isolate']
@@ -415,5 +418,47 @@ export const clusterMutations: readonly Mutation[] = [
     why: 'a report that was lost is made good by the next one, and a move without any by its abort',
     options: { faultKinds: ['strike-handoff', 'migrate', 'drain', 'elect', 'store-cut'], faults: 14 },
     seeds: 600,
+  },
+  {
+    id: 'node-id-taken-over',
+    rule: 'nodes: create if absent',
+    edits: [
+      {
+        file: 'cluster/node-session.ts',
+        find: 'const put = await store.put(key, record, { ifVersion, session })',
+        replace: 'const put = await store.put(key, record, { session })',
+      },
+    ],
+    options: { nodes: 4, faultKinds: [] },
+    script: twinOfALiveProcess,
+    seeds: 200,
+  },
+  {
+    id: 'lasting-kinds-suspended',
+    rule: 'store loss: continue',
+    edits: [
+      {
+        file: 'cluster/held-unit.ts',
+        find: "return this.definition.resolved.onStoreLoss === 'continue'",
+        replace: 'return false',
+      },
+    ],
+    options: { nodes: 3, faultKinds: [] },
+    script: storeDownUnderLastingActors,
+    seeds: 100,
+  },
+  {
+    id: 'registered-not-started-again',
+    rule: 'registry: started again',
+    edits: [
+      {
+        file: 'cluster/registry-keeper.ts',
+        find: 'shard.toStart.add(held)',
+        replace: '',
+      },
+    ],
+    options: { nodes: 4, faultKinds: [] },
+    script: registeredActorsLoseTheirOwners,
+    seeds: 100,
   },
 ]

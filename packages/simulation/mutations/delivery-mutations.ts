@@ -7,6 +7,7 @@ import {
   comesAgainBehindItself,
   comesBackForgotten,
   heldUpUntilTheActorIsBack,
+  poisonAlone,
   sendsByAnOldView,
 } from './scripts.ts'
 
@@ -86,7 +87,7 @@ export const deliveryMutations: readonly Mutation[] = [
     rule: 'stream: acknowledgement names its epoch',
     edits: [
       {
-        file: 'delivery/outbound.ts',
+        file: 'delivery/out-endings.ts',
         find: 'return entry.sentTo === peer && entry.sentEpoch === epoch',
         replace: 'return true',
       },
@@ -127,7 +128,7 @@ export const deliveryMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'delivery/outbound.ts',
-        find: 'if (!entry.isReliable && entry.mayHaveArrived) this.endEarly(entry, reason)',
+        find: 'if (!entry.isReliable && entry.mayHaveArrived) this.endings.endEarly(entry, reason)',
         replace: '',
       },
     ],
@@ -295,7 +296,7 @@ export const deliveryMutations: readonly Mutation[] = [
         file: 'delivery/outbound.ts',
         find: 'if (stream.epoch < epoch) this.#route(stream, { unit, owner, epoch })',
         replace: `if (stream.epoch < epoch) {
-      for (let entry = stream.head; entry !== undefined; entry = stream.head) this.finish(entry)
+      for (let entry = stream.head; entry !== undefined; entry = stream.head) this.endings.finish(entry)
       this.#route(stream, { unit, owner, epoch })
     }`,
       },
@@ -335,7 +336,7 @@ export const deliveryMutations: readonly Mutation[] = [
     rule: 'stream: NotExecuted is certain',
     edits: [
       {
-        file: 'delivery/outbound.ts',
+        file: 'delivery/out-endings.ts',
         find: 'const isUnknown = entry.mayHaveArrived || entry.hasBegun || entry.isStashed',
         replace: 'const isUnknown = entry.hasBegun || entry.isStashed',
       },
@@ -394,5 +395,45 @@ export const deliveryMutations: readonly Mutation[] = [
     ],
     options: { nodes: 3, actors: 5, faultKinds: ['store-down', 'store-cut', 'pause'], faults: 8, messages: 600 },
     noticedBy: ['I2'],
+  },
+  {
+    id: 'deaths-not-counted',
+    rule: 'bound: poison',
+    edits: [
+      {
+        file: 'delivery/outbound.ts',
+        find: 'entry.deaths >= this.#core.limits.poisonDeaths',
+        replace: 'entry.deaths >= 1_000',
+      },
+    ],
+    options: { nodes: 5, faultKinds: [] },
+    script: poisonAlone,
+    seeds: 100,
+  },
+  {
+    id: 'outbox-without-bounds',
+    rule: 'bound: outbox',
+    edits: [
+      {
+        file: 'delivery/admission.ts',
+        find: 'if (this.#outbox.count >= outboxMessages || this.#outbox.bytes >= outboxBytes) return false',
+        replace: 'return true',
+      },
+    ],
+    options: { faultKinds: ['crash', 'isolate', 'cut', 'store-cut'], faults: 10, messages: 1_500, actors: 6 },
+    seeds: 400,
+  },
+  {
+    id: 'room-overtaken',
+    rule: 'stream: the short way',
+    edits: [
+      {
+        file: 'delivery/admission.ts',
+        find: 'return this.#actors.size > 0 && this.#actors.has(keyOf(address))',
+        replace: 'return false',
+      },
+    ],
+    options: { faultKinds: ['crash', 'migrate', 'cut', 'drain', 'stop'], faults: 14, messages: 500, actors: 6 },
+    seeds: 600,
   },
 ]

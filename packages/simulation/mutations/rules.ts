@@ -56,6 +56,8 @@ const table = {
   'stream: the short way': {
     says: 'local delivery only while nothing of the stream is outstanding elsewhere; what comes back joins the outbox in order',
   },
+  'bound: outbox': { says: 'outbox and link buffers are bounded in count and bytes' },
+  'bound: poison': { says: 'at three deaths of its owner a message in hand is dead-lettered' },
   'bound: credit': {
     says: 'credit bounds what a receiver holds; full mailboxes take it back',
     elsewhere: 'core/test/delivery/delivery-rules.test.ts ("credit")',
@@ -63,6 +65,7 @@ const table = {
   'bound: breaker': { says: 'the circuit breaker never delays failover: peer up or a placement change closes it' },
   'bound: deadlines': { says: 'everything ends by its deadline, counted from when it was sent' },
   // ── Membership, leadership, placement ─────────────────────────────────────────────────────────────────────────────────────────────────
+  'nodes: create if absent': { says: 'nodes/<id> is created only where it is absent: one process for each node id' },
   'leader: guard': { says: 'placement is written only under the guard of the leader key' },
   'leader: version': { says: 'placement is written over exactly the version that was read' },
   'placement: epochs grow': { says: 'each new owner gets a higher epoch of one counter for each document' },
@@ -98,6 +101,8 @@ const table = {
     elsewhere: 'liveness during a fault, and the simulation demands it only after: core/test/cluster/isolation.test.ts',
   },
   upgrade: { says: 'writers use the lowest protocol version registered', elsewhere: 'there is one version: core/test/cluster' },
+  'store loss: continue': { says: "a kind with onStoreLoss 'continue' goes on without a lease" },
+  'registry: started again': { says: 'registered actors are started again elsewhere after a failure' },
 } as const satisfies Readonly<Record<string, Rule>>
 
 export type RuleId = keyof typeof table

@@ -149,6 +149,7 @@ export const storeDownAlone: Script = (random, scenario) => {
   return {
     faults: [{ kind: 'store-down', atMs: downMs, lastsMs }],
     healMs: downMs + lastsMs + 3 * ttlMs,
+    sourceRetentionMs: 3_600 * ttlMs,
     store: { ...scenario.store, agesWhileDown: true, doubtChance: 0 },
   }
 }
@@ -268,3 +269,46 @@ export const sendsByAnOldView: Script = (random, scenario) => {
     actions: talking.sort((a, b) => a.atMs - b.atMs),
   }
 }
+
+/** As above, with actors that go on without a lease. */
+export const storeDownUnderLastingActors: Script = (random, scenario) => {
+  const outage = storeDownAlone(random, scenario)
+  const actors = ['lasting/a0', 'lasting/a1', 'lasting/a2', 'lasting/a3']
+  const talking = actors.flatMap((_, actor) =>
+    [LEADER, OWNER].flatMap((host) => steady({ host, actor, fromMs: scenario.beginMs, untilMs: outage.healMs ?? 0, everyMs: 50 })),
+  )
+  return { ...outage, actors, actions: talking.sort((a, b) => a.atMs - b.atMs) }
+}
+
+/** A process is taken for dead while it stalls for less than its lease, and another starts under its node id. */
+export const twinOfALiveProcess: Script = (random, scenario) => {
+  const atMs = scenario.beginMs + random.between(100, 500)
+  return {
+    faults: [{ kind: 'twin', atMs, host: OWNER, lastsMs: random.between(0.1, 0.6) * scenario.ttlMs }],
+    healMs: atMs + 3 * scenario.ttlMs,
+  }
+}
+
+/** Actors are registered; then the nodes that own them die one after another. */
+export const registeredActorsLoseTheirOwners: Script = (random, scenario) => {
+  const { ttlMs, beginMs } = scenario
+  const actors = Array.from({ length: 8 }, (_, n) => `cell/a${n}`)
+  const registering = actors.flatMap((_, actor) =>
+    steady({ host: LEADER, actor, fromMs: beginMs, untilMs: beginMs + 1, everyMs: 10, form: 'register' }),
+  )
+  return {
+    actors,
+    faults: sorted([
+      { kind: 'crash', atMs: beginMs + random.between(600, 900), host: OWNER, silent: false, lastsMs: 4 * ttlMs },
+      { kind: 'crash', atMs: beginMs + random.between(900, 1_200), host: OTHER, silent: true, lastsMs: 4 * ttlMs },
+    ]),
+    healMs: beginMs + 3 * ttlMs,
+    actions: registering,
+  }
+}
+
+/** Messages of which their owners die, one after the other. */
+export const poisonAlone: Script = (random, scenario) => ({
+  faults: [0, 1].map((n): Fault => ({ kind: 'poison', atMs: scenario.beginMs + n * random.between(10, 500), host: SENDER, actor: n })),
+  healMs: scenario.beginMs + 9 * scenario.ttlMs,
+})

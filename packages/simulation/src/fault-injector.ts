@@ -8,6 +8,8 @@ export class FaultInjector {
   /** Waiting for the next handoff. */
   #armed: Array<Fault & { kind: 'strike-handoff' }> = []
   #healed = false
+  /** Sends a message of which its owner dies. */
+  onPoison: ((fault: Fault & { kind: 'poison' }, node: SimulatedNode) => void) | undefined
 
   constructor(cluster: SimulatedCluster) {
     this.#cluster = cluster
@@ -126,6 +128,10 @@ export class FaultInjector {
         this.#after(fault.lastsMs, () => this.#cluster.stop(node, 50))
         return
       }
+      case 'poison':
+        return this.onPoison?.(fault, this.#node(fault.host))
+      case 'twin':
+        return this.#cluster.twin(this.#node(fault.host), fault.lastsMs)
       case 'migrate': {
         this.#migrate(fault.actor, this.#name(fault.host))
         if (fault.backAfterMs !== undefined && typeof fault.host === 'number') {
@@ -140,6 +146,13 @@ export class FaultInjector {
       case 'elect':
         return this.#manage((node) => node.system?.manager.forceElection({ timeoutMs: 3_000 }))
     }
+  }
+
+  /** A handler of a poison message has begun, on this process. */
+  poisoned(node: SimulatedNode): void {
+    if (this.#healed) return
+    this.#cluster.marks.reach('a process died of a message')
+    this.#cluster.crash(node, false, 100)
   }
 
   #migrate(actor: number, to: string): void {

@@ -73,6 +73,10 @@ export type Fault =
       readonly backAfterMs: number | undefined
     }
   | { readonly kind: 'elect'; readonly atMs: number }
+  /** A message whose handler takes its whole process with it, each time that it is begun, for as long as faults strike. */
+  | { readonly kind: 'poison'; readonly atMs: number; readonly host: Target; readonly actor: number }
+  /** A host stalls, is taken for dead by its supervisor, and another process starts under its node id; then the first one goes on. */
+  | { readonly kind: 'twin'; readonly atMs: number; readonly host: Target; readonly lastsMs: number }
 
 export type FaultKind = Fault['kind']
 
@@ -108,6 +112,8 @@ const WEIGHTS: ReadonlyArray<readonly [FaultKind, number]> = [
   ['drain', 2],
   ['migrate', 5],
   ['elect', 2],
+  ['poison', 2],
+  ['twin', 2],
 ]
 
 export function planFaults(random: RandomStream, options: FaultPlanOptions): Fault[] {
@@ -121,6 +127,30 @@ export function planFaults(random: RandomStream, options: FaultPlanOptions): Fau
   const faults: Fault[] = []
   for (let i = 0; i < count; i++) faults.push(planOne(random, random.weighted(enabled), options))
   return faults.sort((a, b) => a.atMs - b.atMs)
+}
+
+/** About a third of the hosts die at once, and stay away for longer than the failover takes. */
+export function planMassDeath(
+  random: RandomStream,
+  { ttlMs, atMs, hosts }: { readonly ttlMs: number; readonly atMs: number; readonly hosts: number },
+): Fault[] {
+  const silent = random.chance(0.5)
+  const first = random.below(hosts)
+  return Array.from({ length: Math.max(1, Math.round(hosts * 0.3)) }, (_, n) => ({
+    kind: 'crash',
+    atMs,
+    host: (first + n) % hosts,
+    silent,
+    lastsMs: 3 * ttlMs,
+  }))
+}
+
+/** When they die, if that is all that happens in a schedule: see {@link planMassDeath}. */
+export function massDeathOf(faults: readonly Fault[]): number | undefined {
+  const first = faults[0]
+  return first !== undefined && faults.every((fault) => fault.kind === 'crash' && fault.atMs === first.atMs && fault.lastsMs > 2_500)
+    ? first.atMs
+    : undefined
 }
 
 function planOne(random: RandomStream, kind: FaultKind, { ttlMs, fromMs, untilMs }: FaultPlanOptions): Fault {
@@ -171,12 +201,15 @@ function planOne(random: RandomStream, kind: FaultKind, { ttlMs, fromMs, untilMs
     case 'store-gap':
     case 'drain':
     case 'stop':
+    case 'twin':
       return { kind, atMs, host, lastsMs }
     case 'store-down':
       return { kind, atMs, lastsMs }
     case 'store-rebirth':
     case 'elect':
       return { kind, atMs }
+    case 'poison':
+      return { kind, atMs, host, actor: random.below(1_000) }
     case 'wall-jump':
       return { kind, atMs, host, byMs: Math.round(random.between(-2, 2) * ttlMs) }
     case 'migrate':

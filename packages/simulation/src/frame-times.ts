@@ -16,11 +16,20 @@ export class FrameTimes implements NetworkObserver {
   readonly #problemOf: (message: number, process: string, atMs: number) => string | undefined
   readonly #sentMs = new Map<string, number>()
   readonly #marked = new Set<number>()
+  /** The id of the link's state, by direction. */
+  readonly #links = new Map<string, number>()
+  readonly #onLinkLost: () => void
   /** The frame that arrived in the event in hand. */
   #arrived: { readonly event: number; readonly from: string; readonly to: string; readonly sentMs: number } | undefined
 
   /** `problemOf`: why nothing that the turn of a message caused may have left that process at that time. */
-  constructor(loop: SimulationLoop, history: History, problemOf: (message: number, process: string, atMs: number) => string | undefined) {
+  constructor(
+    loop: SimulationLoop,
+    history: History,
+    problemOf: (message: number, process: string, atMs: number) => string | undefined,
+    onLinkLost: () => void,
+  ) {
+    this.#onLinkLost = onLinkLost
     this.#loop = loop
     this.#history = history
     this.#problemOf = problemOf
@@ -29,6 +38,11 @@ export class FrameTimes implements NetworkObserver {
   onFrame(from: SimulatedProcess, to: SimulatedProcess, frame: Uint8Array, event: 'sent' | 'arrived' | 'lost'): void {
     const header = new DataView(frame.buffer, frame.byteOffset)
     if (event === 'lost' || (header.getUint8(1) & FLAG_NUMBERED) === 0) return
+    const link = `${from.name}>${to.name}`
+    const linkId = header.getUint32(2, true)
+    const known = this.#links.get(link)
+    if (known !== undefined && known !== linkId) this.#onLinkLost()
+    this.#links.set(link, linkId)
     const key = `${from.name}>${to.name} ${header.getUint32(2, true)} ${header.getUint32(10, true)}`
     if (event === 'sent') {
       if (this.#sentMs.has(key)) return

@@ -89,6 +89,31 @@ export interface LifeRecord {
   excuse?: string | undefined
 }
 
+/** What a node keeps at one moment, and what it may. */
+export interface GaugeRecord {
+  readonly process: string
+  readonly what: string
+  readonly value: number
+  readonly bound: number
+  readonly atMs: number
+}
+
+/** One fact as a node's cached view has it, and as the store has had it for a while. */
+export interface ViewRecord {
+  readonly process: string
+  readonly what: string
+  readonly seen: string
+  readonly stored: string
+  readonly atMs: number
+}
+
+/** A write to the store by a process: not the end of a session. */
+export interface StoreWriteRecord {
+  readonly key: string
+  readonly by: string
+  readonly atMs: number
+}
+
 export interface DeadLetterRecord {
   readonly process: string
   readonly actor: string
@@ -118,6 +143,10 @@ export class History {
   readonly processEvents: ProcessEvent[] = []
   readonly findings: Finding[] = []
   readonly departures: DepartureRecord[] = []
+  /** Only those above their bounds: the others are too many to keep. */
+  readonly excesses: GaugeRecord[] = []
+  readonly views: ViewRecord[] = []
+  readonly storeWrites: StoreWriteRecord[] = []
   /** Readable lines for the trace of a failing run: faults, leadership, appointments. */
   readonly notes: Array<{ readonly atMs: number; readonly where: string; readonly what: string }> = []
   readonly #orders = new Map<string, number>()
@@ -155,6 +184,18 @@ export class History {
   /** The handler has returned, or thrown. */
   turnEnded(turn: TurnRecord): void {
     turn.endedAtMs ??= this.#now()
+  }
+
+  gauge(process: string, what: string, value: number, bound: number): void {
+    if (value > bound) this.excesses.push({ process, what, value, bound, atMs: this.#now() })
+  }
+
+  view(process: string, what: string, seen: string, stored: string): void {
+    this.views.push({ process, what, seen, stored, atMs: this.#now() })
+  }
+
+  storeWrite(key: string, by: string): void {
+    this.storeWrites.push({ key, by, atMs: this.#now() })
   }
 
   departed(record: DepartureRecord): void {

@@ -55,9 +55,9 @@ export class SimulatedHost {
     this.#wallJumpMs += byMs
   }
 
-  /** A new process. What was there before must have crashed or ended. */
-  boot(): SimulatedProcess {
-    if (this.process !== undefined && this.process.state !== 'crashed') throw new Error(`${this.nodeId} runs a process already`)
+  /** A new process. What was there before must have crashed or ended, unless it is to be its `twin`. */
+  boot(twin = false): SimulatedProcess {
+    if (!twin && this.process !== undefined && this.process.state !== 'crashed') throw new Error(`${this.nodeId} runs a process already`)
     this.starts++
     this.process = new SimulatedProcess(this, this.starts)
     return this.process

@@ -26,6 +26,8 @@ export interface RecordedState {
   count: number
   /** Messages that were put aside once already. */
   aside: number[]
+  /** What the actor's child said last of how often it was asked. */
+  asked: number
 }
 
 export interface Recorder {
@@ -43,6 +45,9 @@ export interface Recorder {
   relayTarget(order: Order, fromActor: string): { readonly kind: string; readonly id: string } | undefined
   sentInside(order: Order, target: string): SendRecord
   ended(send: SendRecord, outcome: Promise<unknown>): Promise<void>
+  /** The process dies here and now, while faults strike. */
+  poisoned(): void
+  mark(name: string): void
 }
 
 export const TURN_TIMEOUT_MS = 700
@@ -55,7 +60,16 @@ export function markOf(message: number): string {
 /** Handlers are shared by several definitions. */
 type Ctx = Context<RecordedState>
 
-/** `cell` keeps its state until it is lost; `brief` is passivated when idle, and restarts when its handler throws. */
+/** What is asked of it is counted in its own state, and by its parent: the two go wherever the parent goes, or are lost with it. */
+const Child = defineActor('child', {
+  state: (): { asked: number } => ({ asked: 0 }),
+  messages: { ask: (ctx: Context<{ asked: number }>) => ++ctx.state.asked },
+})
+
+/**
+ * `cell` keeps its state until it is lost; `brief` is passivated when idle, and restarts when its handler throws; `lasting` goes on without a lease, and
+ * there may be two of it.
+ */
 export function recordingActors(recorder: Recorder): readonly ActorDefinition[] {
   const { history } = recorder
   const addressOf = (ctx: Ctx): string => `${ctx.self.kind}/${ctx.self.id}`
@@ -81,6 +95,27 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
     } else await recorder.ended(send, ref.ask('order', payload, options))
   }
 
+  const askChild = async (ctx: Ctx): Promise<void> => {
+    const known = ctx.children.get('c')
+    const child = known ?? ctx.spawn(Child, 'c')
+    if (known === undefined && ctx.state.asked > 0) {
+      history.found(
+        'I13',
+        `the child of ${addressOf(ctx)} (life ${ctx.state.life}) is gone on ${recorder.process}, and its parent's state is there`,
+      )
+    }
+    if (known !== undefined && history.lives.get(ctx.state.life)?.process !== recorder.process) recorder.mark('child moved with its parent')
+    const { life } = ctx.state
+    const asked = (await child.ask('ask', undefined, { timeoutMs: 300 })) as number
+    if (asked !== ctx.state.asked + 1) {
+      history.found(
+        'I13',
+        `the child of ${addressOf(ctx)} (life ${life}) was asked ${asked} times, by its own account, and ${ctx.state.asked + 1} times by its parent's`,
+      )
+    }
+    ctx.state.asked = asked
+  }
+
   /** A turn that runs out of time takes the activation with it, and that says so nowhere else. */
   const noteTimeout = (ctx: Ctx): void => {
     const { life } = ctx.state
@@ -104,13 +139,19 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
         ctx.timers.once('unstash', order.size, undefined, `unstash-${message}`)
         return undefined
       }
+      if (history.lives.get(ctx.state.life)?.process !== recorder.process) recorder.mark('stashed in a moved state')
       return note(ctx, message, 'unstashed')
     }
     const answer = note(ctx, message, 'plain')
-    if (what === 'hang' || what === 'slow' || what === 'relay') noteTimeout(ctx)
+    if (what === 'hang' || what === 'slow' || what === 'relay' || what === 'child') noteTimeout(ctx)
     switch (what) {
       case 'slow':
         return recorder.pause(order.size).then(() => answer)
+      case 'child':
+        return askChild(ctx).then(() => answer)
+      case 'poison':
+        recorder.poisoned()
+        return answer
       case 'hang':
         return recorder.pause(TURN_TIMEOUT_MS * 3).then(() => answer)
       case 'relay':
@@ -140,8 +181,9 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
   }
 
   const spec = (kind: string) => ({
-    state: (id: string): RecordedState => ({ life: recorder.born(`${kind}/${id}`), count: 0, aside: [] }),
+    state: (id: string): RecordedState => ({ life: recorder.born(`${kind}/${id}`), count: 0, aside: [], asked: 0 }),
     turnTimeoutMs: TURN_TIMEOUT_MS,
+    children: [Child],
     messages: {
       order: (ctx: Ctx, order: Order) => perform(ctx, order),
       unstash: (ctx: Ctx) => ctx.unstash(),
@@ -151,11 +193,15 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
   })
   return [
     defineActor('cell', spec('cell')),
+    defineActor('lasting', { ...spec('lasting'), onStoreLoss: 'continue' as const }),
     defineActor('brief', {
       ...spec('brief'),
       idleTimeoutMs: 400,
       supervision: 'restart' as const,
-      onPassivate: (ctx: Ctx) => history.gaveUp(ctx.state.life, 'passivated'),
+      onPassivate: (ctx: Ctx) => {
+        recorder.mark('passivated')
+        history.gaveUp(ctx.state.life, 'passivated')
+      },
     }),
   ]
 }

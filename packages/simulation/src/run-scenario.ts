@@ -1,10 +1,11 @@
 // One run: boot, faults under load, everything healed, bounded convergence, checks. Depends on its scenario alone.
 
-import { ActorFailedError, CajunError, DeliveryUnknownError, NotExecutedError } from '@cajun/core'
+import { ActorFailedError, CajunError, type ClusterActorSystem, DeliveryUnknownError, NotExecutedError } from '@cajun/core'
 import { checkAll } from './checkers/check-all.ts'
+import type { Failover } from './checkers/failover-cost.ts'
 import type { Violation } from './checkers/violation.ts'
 import { FaultInjector } from './fault-injector.ts'
-import type { FaultKind } from './faults.ts'
+import { type FaultKind, massDeathOf } from './faults.ts'
 import { FrameTimes } from './frame-times.ts'
 import { History, type LifeRecord, type SendRecord, type TurnRecord } from './history.ts'
 import type { SimulatedProcess } from './host.ts'
@@ -13,7 +14,7 @@ import { Marks } from './marks.ts'
 import { hashText } from './random-streams.ts'
 import { type Answer, type Order, type Recorder, recordingActors } from './recording-actors.ts'
 import type { Scenario } from './scenario.ts'
-import { SimulatedCluster, type SimulatedNode, stackOf } from './simulated-cluster.ts'
+import { KEPT_REPLY_BYTES, SimulatedCluster, type SimulatedNode, stackOf } from './simulated-cluster.ts'
 import type { Action } from './workload.ts'
 
 export interface RunResult {
@@ -55,6 +56,10 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
 
 /** They take an actor's host or a link from nobody for longer than a handoff takes. */
 const HARMLESS: readonly FaultKind[] = ['store-gap', 'migrate', 'elect']
+const LOOK_EVERY_MS = 250
+/** By then a change has come to every node's view, in fair weather. */
+const SETTLED_FOR_MS = 600
+const SLAB_BYTES = 64 << 10
 const MOST_PROBES = 4_000
 const PROBE = { form: 'ask', guarantee: 'exactly-once', act: 'record', abortAfterMs: undefined, size: 0, relay: undefined } as const
 
@@ -66,6 +71,8 @@ class Run {
   readonly #cluster: SimulatedCluster
   readonly #injector: FaultInjector
   readonly #frames: FrameTimes
+  readonly #registered = new Set<string>()
+  readonly #keptBefore = new Map<string, { readonly sources: number; readonly records: number }>()
   /** The last turn of each message on each process. */
   readonly #lastTurns = new Map<string, TurnRecord>()
 
@@ -76,7 +83,12 @@ class Run {
       recordingActors(this.#recorder(process)),
     )
     this.#cluster.verbose = options.verbose ?? false
-    this.#frames = new FrameTimes(this.#loop, this.history, (message, process, atMs) => this.#problemOfLeaving(message, process, atMs))
+    this.#frames = new FrameTimes(
+      this.#loop,
+      this.history,
+      (message, process, atMs) => this.#problemOfLeaving(message, process, atMs),
+      () => this.#marks.reach('link state lost'),
+    )
     this.#cluster.network.observer = {
       onFrame: (from, to, frame, event) => {
         this.#frames.onFrame(from, to, frame, event)
@@ -84,6 +96,7 @@ class Run {
       },
     }
     this.#injector = new FaultInjector(this.#cluster)
+    this.#injector.onPoison = ({ actor }, node) => this.#poison(node, actor)
   }
 
   async toTheEnd(): Promise<RunResult> {
@@ -94,30 +107,53 @@ class Run {
       })
       for (const action of scenario.actions) this.#loop.at(action.atMs, () => this.#act(action))
       this.#injector.schedule(scenario.faults)
+      this.#lookAgain()
       await this.#loop.run(scenario.healMs)
       this.#injector.end()
       history.note('fault', 'everything is healed')
       this.#cluster.healAll()
       await this.#loop.run(scenario.healMs + convergenceMs(scenario))
       history.note('check', 'everything must work from now on')
+      this.#checkRegistered()
+      await this.#loop.run(this.#loop.nowMs + 100)
       this.#probe()
       const lastMs = history.sends.reduce((latest, send) => Math.max(latest, send.atMs + send.timeoutMs), this.#loop.nowMs)
       await this.#loop.run(lastMs + 1_000)
+      this.#look(true)
+      this.#compareViews()
+      await this.#loop.run(this.#loop.nowMs + 1)
       this.#settled()
     } catch (error) {
       history.found(error instanceof LivelockError ? 'livelock' : 'simulation', stackOf(error))
     }
+    this.#markMixedStreams()
     for (const turn of history.turns) this.#loop.mix(turn.message * 31 + turn.count)
     for (const [message, { result }] of history.outcomes) this.#loop.mix(message ^ hashText(result))
     return {
       scenario,
-      violations: checkAll(history, { pausedMs: this.#cluster.pausedMs, settledMs: scenario.healMs + convergenceMs(scenario) }),
+      violations: checkAll(history, {
+        pausedMs: this.#cluster.pausedMs,
+        settledMs: scenario.healMs + convergenceMs(scenario),
+        failover: this.#failover(),
+      }),
       marks: this.#marks,
       traceHash: this.#loop.traceHash,
       events: this.#loop.executed,
       messages: history.sends.length,
       virtualMs: this.#loop.nowMs,
       history,
+    }
+  }
+
+  #markMixedStreams(): void {
+    const last = new Map<string, string>()
+    for (const { source, actor, guarantee, message } of this.history.sends) {
+      const key = `${source}>${actor}`
+      const before = last.get(key)
+      if (guarantee === 'at-most-once' && before !== undefined && before !== 'at-most-once')
+        this.#marks.reach('at-most-once between reliable messages')
+      if (this.history.outcomes.get(message)?.detail?.includes('aborted') === true) this.#marks.reach('aborted by its caller')
+      last.set(key, guarantee)
     }
   }
 
@@ -131,7 +167,7 @@ class Run {
 
   #problemOfLeaving(message: number, process: string, atMs: number): string | undefined {
     const turn = this.#lastTurns.get(`${process}/${message}`)
-    if (turn === undefined || turn.atMs > atMs) return undefined
+    if (turn === undefined || turn.actor.startsWith('lasting/') || turn.atMs > atMs) return undefined
     return this.#cluster.truth.mayHaveLeft(turn.actor, process, turn.epoch, turn.atMs, atMs)
   }
 
@@ -153,6 +189,7 @@ class Run {
         return
       }
       const { form, guarantee, timeoutMs, act, size, relay, abortAfterMs } = action
+      if (form === 'register') return this.#register(process, system, actor)
       const send = this.history.sent({ source: process.name, actor, guarantee, form, timeoutMs, insideOf: undefined, isProbe })
       const payload: Order = { message: send.message, act, size, relay, ...(act === 'large' && { filler: 'x'.repeat(size) }) }
       const [kind = '', id = ''] = actor.split('/')
@@ -169,6 +206,43 @@ class Run {
         this.history.ended(send.message, 'accepted')
       } else void this.#ended(send, form === 'ask' ? ref.ask('order', payload, options) : ref.send('order', payload, options), process)
     })
+  }
+
+  #register(process: SimulatedProcess, system: ClusterActorSystem, actor: string): void {
+    const [kind = '', id = ''] = actor.split('/')
+    // A brief one is passivated whenever it is idle.
+    if (kind !== 'cell') return
+    system.register(kind, id, { timeoutMs: 3_000 }).then(
+      () => {
+        if (!process.isCrashed) this.#registered.add(actor)
+      },
+      () => this.#marks.reach('register refused'),
+    )
+  }
+
+  /** Sent as any other, and not waited for: what becomes of it is in the turns and the dead letters. */
+  #poison(node: SimulatedNode, actor: number): void {
+    const target = this.scenario.actors[actor % this.scenario.actors.length]
+    if (target === undefined) return
+    this.#send(node, target, { ...PROBE, form: 'tell', act: 'poison', timeoutMs: 12_000 })
+  }
+
+  /** Wherever its shard has come to be, it runs there without having been sent anything. */
+  #checkRegistered(): void {
+    // What a store had that lost its data is not remembered.
+    if (this.scenario.faults.some(({ kind }) => kind === 'store-rebirth')) return
+    for (const actor of this.#registered) {
+      const [kind = '', id = ''] = actor.split('/')
+      const owner = this.#cluster.truth.ownerOf(actor)
+      const node = this.#cluster.nodes.find((each) => each.process !== undefined && each.process.name === owner)
+      this.#marks.reach('a registered actor was looked for')
+      node?.process?.post(() => {
+        void node.system?.manager.actors({ kind, nodeId: node.host.nodeId, limit: 1_000 }).then(({ actors }) => {
+          if (!actors.some((each) => each.id === id))
+            this.history.found('registry', `${actor} is registered, ${owner} owns it, and it does not run there`)
+        })
+      })
+    }
   }
 
   async #ended(send: SendRecord, outcome: Promise<unknown>, process: SimulatedProcess): Promise<void> {
@@ -204,7 +278,11 @@ class Run {
       },
       turn: (actor, message, life, count, how) => {
         if (process.isCrashed) return undefined
-        const { epoch, problem } = this.#cluster.truth.mayRun(actor, process)
+        const { epoch, problem: found } = this.#cluster.truth.mayRun(actor, process)
+        // Availability over single ownership: its kind says so.
+        const isLasting = actor.startsWith('lasting/')
+        if (isLasting && found !== undefined) this.#marks.reach('a turn without a lease')
+        const problem = isLasting ? undefined : found
         const turn = history.turn({
           message,
           actor,
@@ -243,7 +321,77 @@ class Run {
           isProbe: false,
         }),
       ended: (send, outcome) => this.#ended(send, outcome, process),
+      poisoned: () => {
+        const node = this.#cluster.nodes.find((each) => each.process === process)
+        if (node !== undefined) this.#injector.poisoned(node)
+      },
+      mark: (name) => this.#marks.reach(name),
     }
+  }
+
+  // ── Bounds and views ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #lookAgain(): void {
+    this.#loop.after(LOOK_EVERY_MS, () => {
+      this.#look(false)
+      this.#lookAgain()
+    })
+  }
+
+  #look(everythingHasEnded: boolean): void {
+    const { bounds, actors, hosts, sourceRetentionMs, ttlMs } = this.scenario
+    for (const { system, process } of this.#cluster.nodes) {
+      if (system === undefined || process === undefined || process.isPaused) continue
+      const { outbox, kept, mailboxDepth } = system.metrics()
+      this.#noteForgotten(process.name, kept.sources, kept.records)
+      const { truth, loop } = this.#cluster
+      // One that has not registered yet may have sent something.
+      const processes = truth.processes + hosts.length
+      const gauge = (what: string, value: number, bound: number): void => this.history.gauge(process.name, what, value, bound)
+      // Callers that wait for room count against a bound of the same size.
+      gauge('messages in its outbox', outbox.messages, everythingHasEnded ? 0 : 2 * bounds.outboxMessages)
+      if (everythingHasEnded) gauge('messages in mailboxes', mailboxDepth, 0)
+      // The last frame is written before its room is looked at.
+      gauge('bytes of frames', kept.linkBytes, (hosts.length + processes) * (bounds.linkBufferBytes + SLAB_BYTES))
+      gauge('bytes of kept replies', kept.replyBytes, KEPT_REPLY_BYTES)
+      gauge('sources', kept.sources, everythingHasEnded ? truth.processesSince(loop.nowMs - sourceRetentionMs - 3 * ttlMs) : processes)
+      gauge('records', kept.records, 2 * actors.length * kept.sources)
+    }
+  }
+
+  /** Marks that something was pruned: there is less of it than there was. */
+  #noteForgotten(process: string, sources: number, records: number): void {
+    const before = this.#keptBefore.get(process)
+    this.#keptBefore.set(process, { sources, records })
+    if (before === undefined) return
+    if (sources < before.sources) this.#marks.reach('a source forgotten')
+    if (records < before.records) this.#marks.reach('records pruned')
+  }
+
+  #compareViews(): void {
+    const { truth, nodes } = this.#cluster
+    for (const { system, process } of nodes) {
+      if (system === undefined || process === undefined) continue
+      this.history.view(process.name, 'the number of nodes', String(system.metrics().nodes), String(truth.registered))
+      for (const actor of this.scenario.actors) {
+        const stored = truth.settledPlacement(actor, SETTLED_FOR_MS)
+        if (stored === undefined) continue
+        const [kind = '', id = ''] = actor.split('/')
+        process.post(() => {
+          void system.manager.whereIs(kind, id).then(({ processId, epoch }) => {
+            this.history.view(process.name, `the place of ${actor}`, `${processId} under epoch ${epoch}`, stored)
+          })
+        })
+      }
+    }
+  }
+
+  #failover(): Failover | undefined {
+    const { faults, ttlMs } = this.scenario
+    const atMs = massDeathOf(faults)
+    if (atMs === undefined) return undefined
+    this.#marks.reach('a third of the nodes died at once')
+    return { atMs, ttlMs, kinds: [...this.#cluster.truth.documents].length }
   }
 
   // ── Convergence ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -266,7 +414,7 @@ class Run {
   #settled(): void {
     const { faults } = this.scenario
     if (faults.every(({ kind }) => HARMLESS.includes(kind))) this.#checkCalm()
-    else if (faults.length === 1 && faults[0]?.kind === 'store-down' && faults[0].lastsMs > this.scenario.ttlMs) this.#checkOutageAlone()
+    else if (this.#isOutageAlone(faults)) this.#checkOutageAlone()
     for (const document of this.#cluster.truth.documents) {
       document.shards.forEach((entry, shard) => {
         const owner = entry.owner === null ? undefined : this.#cluster.truth.processName(entry.owner.processId)
@@ -276,13 +424,35 @@ class Run {
     }
   }
 
+  /** One outage past the lease, and short enough for every process to come back as itself. */
+  #isOutageAlone(faults: Scenario['faults']): boolean {
+    const { ttlMs, sourceRetentionMs } = this.scenario
+    const [only] = faults
+    if (faults.length !== 1 || only?.kind !== 'store-down') return false
+    return only.lastsMs > ttlMs && only.lastsMs + 2 * ttlMs < sourceRetentionMs
+  }
+
+  /** Where only the store was away, kinds that go on without a lease went on. */
+  #checkLasting(downMs: number, upMs: number): void {
+    const fromMs = downMs + 1.2 * this.scenario.ttlMs
+    const wanted = this.history.sends.filter(({ actor, atMs }) => actor.startsWith('lasting/') && atMs > fromMs && atMs < upMs - 300)
+    if (wanted.length < 10) return
+    if (this.history.turns.some(({ actor, atMs }) => actor.startsWith('lasting/') && atMs > fromMs && atMs < upMs)) return
+    this.history.found(
+      'store loss',
+      `${wanted.length} messages were sent to actors that go on without the store, and none was handled until it was back`,
+    )
+  }
+
   /** Where only the store was away, every node is back within a TTL of its return, and nobody is declared dead before: no state is lost. */
   #checkOutageAlone(): void {
+    const [outage] = this.scenario.faults
+    if (outage?.kind === 'store-down') this.#checkLasting(outage.atMs, outage.atMs + outage.lastsMs)
     const before = new Map<string, LifeRecord>()
     for (const life of this.history.lives.values()) {
       const former = before.get(life.actor)
       before.set(life.actor, life)
-      if (former === undefined || former.end !== undefined) continue
+      if (former === undefined || former.end !== undefined || life.actor.startsWith('lasting/')) continue
       this.history.found(
         'I13',
         `only the store was away, and ${life.actor} began life ${life.life} on ${life.process} after life ${former.life} (of ${former.process})`,

@@ -1,6 +1,6 @@
 // A scenario: everything that a seed decides, as plain data. A run depends on it alone, so it can be written to a file, shrunk, and replayed.
 
-import { type Fault, type FaultKind, planFaults } from './faults.ts'
+import { type Fault, type FaultKind, planFaults, planMassDeath } from './faults.ts'
 import type { HostOptions } from './host.ts'
 import type { NetworkProfile } from './network.ts'
 import { streamOf } from './random-streams.ts'
@@ -19,6 +19,8 @@ export interface Scenario {
   readonly sourceRetentionMs: number
   /** What a receiver lets each of its peers have under way. */
   readonly creditBytes: number
+  /** Of each node's outbox, of its outbox for one peer, and of its frames for one peer. */
+  readonly bounds: { readonly outboxMessages: number; readonly outboxMessagesPerPeer: number; readonly linkBufferBytes: number }
   /** Faults and workload begin. */
   readonly beginMs: number
   /** Everything is healed. */
@@ -38,6 +40,13 @@ export interface ScenarioOptions {
   readonly ttlMs?: number | undefined
 }
 
+/** See `recording-actors.ts`. */
+const KINDS = [
+  ['cell', 6],
+  ['brief', 3],
+  ['lasting', 1],
+] as const
+
 export function planScenario(seed: number, options: ScenarioOptions = {}): Scenario {
   const topology = streamOf(seed, 'topology')
   const nodes = options.nodes ?? 3 + topology.below(topology.chance(0.2) ? 5 : 2)
@@ -53,8 +62,20 @@ export function planScenario(seed: number, options: ScenarioOptions = {}): Scena
     wallOriginMs: 1.7e12 + topology.between(-10_000, 10_000),
     timerLatenessMs: topology.pick([0.1, 1, 5]),
   }))
+  const faultStream = streamOf(seed, 'faults')
+  // Few seeds: what a failover costs shows where nothing else happens.
+  const isMassDeath = options.faultKinds === undefined && topology.chance(0.02)
+  const faults = isMassDeath
+    ? planMassDeath(faultStream, { ttlMs, atMs: beginMs + ttlMs, hosts: nodes })
+    : planFaults(faultStream, {
+        ttlMs,
+        fromMs: beginMs,
+        untilMs: healMs - 0.2 * ttlMs,
+        kinds: options.faultKinds,
+        count: options.faults,
+      })
   const actorCount = options.actors ?? 4 + topology.below(16)
-  const actors = Array.from({ length: actorCount }, (_, index) => `${topology.chance(0.3) ? 'brief' : 'cell'}/a${index}`)
+  const actors = Array.from({ length: actorCount }, (_, index) => `${topology.weighted(KINDS)}/a${index}`)
   return {
     seed,
     hosts,
@@ -78,15 +99,12 @@ export function planScenario(seed: number, options: ScenarioOptions = {}): Scena
     linkRetentionMs: Math.round(ttlMs * topology.pick([0.7, 2, 20])),
     sourceRetentionMs: Math.round(ttlMs * topology.pick([3, 20, 3_600])),
     creditBytes: topology.pick([8 << 10, 64 << 10, 1 << 20]),
+    bounds: topology.chance(0.3)
+      ? { outboxMessages: 60, outboxMessagesPerPeer: 12, linkBufferBytes: 16 << 10 }
+      : { outboxMessages: 10_000, outboxMessagesPerPeer: 5_000, linkBufferBytes: 1 << 20 },
     beginMs,
     healMs,
-    faults: planFaults(streamOf(seed, 'faults'), {
-      ttlMs,
-      fromMs: beginMs,
-      untilMs: healMs - 0.2 * ttlMs,
-      kinds: options.faultKinds,
-      count: options.faults,
-    }),
+    faults,
     actions: planWorkload(streamOf(seed, 'workload'), {
       fromMs: beginMs - 200,
       untilMs: healMs + 200,

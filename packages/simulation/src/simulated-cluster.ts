@@ -25,6 +25,7 @@ export interface SimulatedNode {
 }
 
 const SUPERVISOR_MS = 150
+export const KEPT_REPLY_BYTES: number = 256 << 10
 
 export class SimulatedCluster {
   readonly loop: SimulationLoop
@@ -40,6 +41,8 @@ export class SimulatedCluster {
   readonly #startedMs = new Map<string, number>()
   readonly #pausedAt = new Map<string, number>()
   verbose = false
+  /** Processes whose node id another one has taken over. */
+  readonly #twins: SimulatedProcess[] = []
   /** A process has gone, in whatever way. */
   onGone: ((process: SimulatedProcess) => void) | undefined
 
@@ -79,9 +82,22 @@ export class SimulatedCluster {
     return this.nodes.find((node) => node.host.nodeId === nodeId)
   }
 
-  start(node: SimulatedNode): void {
+  /** It stalls, and a second process under the same node id starts beside it, which is not told of the first. */
+  twin(node: SimulatedNode, lastsMs: number): void {
+    const { process } = node
+    if (process === undefined || node.isStopping || process.isPaused) return
+    this.history.note(process.name, 'stalls, and its supervisor starts another in its place')
+    process.pause('stall', lastsMs)
+    this.marks.reach('two processes with one node id')
+    this.#twins.push(process)
+    node.process = undefined
+    node.system = undefined
+    this.start(node, true)
+  }
+
+  start(node: SimulatedNode, twin = false): void {
     if (node.process !== undefined) return
-    const process = node.host.boot()
+    const process = node.host.boot(twin)
     node.process = process
     this.history.process(process.name, 'started')
     this.#startedMs.set(process.name, this.loop.nowMs)
@@ -119,6 +135,8 @@ export class SimulatedCluster {
   healAll(): void {
     this.network.healAll()
     this.store.healAll()
+    // Whoever runs two processes under one node id ends one of them.
+    for (const process of this.#twins.splice(0)) this.#end(process)
     for (const node of this.nodes) {
       node.process?.resume()
       // A stop in good order may take its time: it would be down when everything is to work.
@@ -129,7 +147,7 @@ export class SimulatedCluster {
   }
 
   async #run(node: SimulatedNode, process: SimulatedProcess): Promise<void> {
-    const { ttlMs, shardCount, linkRetentionMs, sourceRetentionMs, creditBytes } = this.scenario
+    const { ttlMs, shardCount, linkRetentionMs, sourceRetentionMs, creditBytes, bounds } = this.scenario
     const { note } = this.history
     const log = (message: string, fields?: object): void => {
       if (this.verbose) note.call(this.history, process.name, `${message} ${fields === undefined ? '' : safeJson(fields)}`)
@@ -152,11 +170,19 @@ export class SimulatedCluster {
         strict: true,
         handoff: { timeoutMs: Math.max(1_000, 2 * ttlMs), chunkBytes: 1_024 },
         placement: { maxMovingShare: 0.5 },
-        delivery: { linkRetentionMs, sourceRetentionMs, creditBytes, maxPayloadBytes: 8 << 10 },
+        delivery: {
+          linkRetentionMs,
+          sourceRetentionMs,
+          creditBytes,
+          ...bounds,
+          keptReplyBytes: KEPT_REPLY_BYTES,
+          maxPayloadBytes: 8 << 10,
+        },
         logger: { debug: log, info: log, warn: log, error: log },
       })
       if (process.isCrashed) return
-      node.system = system
+      // Its twin was started meanwhile.
+      if (node.process === process) node.system = system
       this.history.note(process.name, 'runs')
       this.#listen(system, process)
     } catch (error) {
@@ -185,8 +211,17 @@ export class SimulatedCluster {
     }
   }
 
+  #end(process: SimulatedProcess): void {
+    if (process.isCrashed) return
+    this.history.process(process.name, 'crashed')
+    this.#resumed(process)
+    this.truth.lost(process)
+    process.crash()
+  }
+
   #ended(node: SimulatedNode, process: SimulatedProcess, downMs: number): void {
     if (process.isCrashed) return
+    if (node.process !== process) return this.#end(process)
     this.#gone(node, process, 'stopped', downMs)
     process.crash()
   }

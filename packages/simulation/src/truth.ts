@@ -78,6 +78,41 @@ export class Truth {
     for (const [processId, name] of this.#names) if (name === process.name) this.#note(processId)
   }
 
+  /** Owner and epoch of an actor, unless they changed within the last `sinceMs`. */
+  settledPlacement(actor: string, sinceMs: number): string | undefined {
+    const entry = this.#entryOf(actor)
+    const [kind = '', id = ''] = split(actor)
+    const document = this.#documents.get(kind)
+    if (entry === undefined || document === undefined) return undefined
+    const unit = document.pins.has(id) ? id : shardOf(id, document.shardCount)
+    const last = this.#owners.get(`${kind}/${unit}`)?.at(-1)
+    if (last !== undefined && last.atMs > this.#store.loop.nowMs - sinceMs) return undefined
+    return `${entry.owner?.processId} under epoch ${entry.epoch}`
+  }
+
+  /** How many processes have been registered. One that was away too long goes on as another. */
+  get processes(): number {
+    return this.#names.size
+  }
+
+  /** How many of them are registered, or lost their registration after that time. */
+  processesSince(ms: number): number {
+    const registered = new Set(this.#registered.values())
+    return [...this.#names.keys()].filter((id) => registered.has(id) || (this.#losses.get(id)?.at(-1) ?? Number.NEGATIVE_INFINITY) > ms)
+      .length
+  }
+
+  /** How many nodes are registered. */
+  get registered(): number {
+    return this.#registered.size
+  }
+
+  /** The process that owns it by the documents in force. */
+  ownerOf(actor: string): string | undefined {
+    const owner = this.#entryOf(actor)?.owner
+    return owner === undefined || owner === null ? undefined : this.processName(owner.processId)
+  }
+
   /** Whether that process may begin a turn of that actor now. */
   mayRun(actor: string, process: SimulatedProcess): { readonly epoch: number; readonly problem: string | undefined } {
     this.#lastTurnMs.set(actor, this.#store.loop.nowMs)
@@ -159,6 +194,7 @@ export class Truth {
 
   #wrote({ by, change }: StoreWrite): void {
     const key = change.type === 'put' ? change.entry.key : change.key
+    if (by !== undefined) this.#history.storeWrite(key, by.name)
     if (key.includes('/nodes/'))
       this.#nodeChanged(
         by,
@@ -183,7 +219,19 @@ export class Truth {
       return
     }
     const { processId } = parseNodeRecord(key, value)
-    if (before !== undefined && before !== processId) this.#note(before)
+    if (before !== undefined && before !== processId) {
+      this.#note(before)
+      const isKept = (this.#sessions.get(before) ?? []).some((kept) => this.#store.keepsSession(kept))
+      // In a store that has just lost its data nobody is registered.
+      // A process that was away too long goes on as another one.
+      const isItself = this.processName(before) === by?.name
+      if (isKept && !isItself && this.#store.loop.nowMs > this.#rebornAtMs + REBIRTH_NOTICED_MS) {
+        this.#history.found(
+          'I1',
+          `${by?.name ?? 'somebody'} registered as ${key} although ${this.processName(before)} is registered and its lease is kept`,
+        )
+      }
+    }
     this.#registered.set(key, processId)
     if (by !== undefined) this.#names.set(processId, by.name)
     if (session === undefined) return

@@ -19,6 +19,10 @@ export type Act =
   | 'hang'
   /** Carries half a kilobyte to a few. */
   | 'large'
+  /** Asks a child of the actor, which it starts when it has none. */
+  | 'child'
+  /** The handler takes its process with it. */
+  | 'poison'
 
 export interface Action {
   readonly atMs: number
@@ -26,7 +30,7 @@ export interface Action {
   readonly host: number
   /** A number, modulo the actors. */
   readonly actor: number
-  readonly form: 'tell' | 'send' | 'ask'
+  readonly form: 'tell' | 'send' | 'ask' | 'register'
   readonly guarantee: Guarantee
   readonly act: Act
   readonly timeoutMs: number
@@ -69,6 +73,7 @@ function planOne(random: RandomStream, host: number, actor: number, atMs: number
     ['timer', 3],
     ['hang', 0.3],
     ['large', 5],
+    ['child', 5],
   ])
   return {
     atMs: Math.round(atMs * 100) / 100,
@@ -78,6 +83,7 @@ function planOne(random: RandomStream, host: number, actor: number, atMs: number
       ['tell', 4],
       ['send', 4],
       ['ask', 5],
+      ['register', 0.3],
     ] as const),
     guarantee: guarantee(random),
     act,

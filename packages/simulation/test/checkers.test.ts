@@ -263,4 +263,45 @@ describe('the checkers', () => {
     turn(history, aside, { count: 3, isUnstashed: true })
     expect(found(history).filter((line) => line.startsWith('I13'))).toEqual([])
   })
+
+  test('I15: one owner after another dies of a message', () => {
+    const history = open()
+    const message = send(history, { form: 'tell' })
+    for (let n = 1; n <= 5; n++) {
+      if (n === 5) expect(found(history).filter((line) => line.startsWith('I15'))).toEqual([])
+      history.born('k/x', `b.${n}`)
+      turn(history, message, { process: `b.${n}`, life: n, epoch: n })
+      nowMs--
+      history.process(`b.${n}`, 'crashed')
+    }
+    expect(found(history).filter((line) => line.startsWith('I15'))).toEqual([expect.stringMatching(/^I15 b\.1, .*b\.5 died of message 0/)])
+  })
+
+  test('I10: a queue above its bound', () => {
+    const history = open()
+    history.gauge('b.1', 'messages in its outbox', 60, 60)
+    expect(found(history)).toEqual([])
+    history.gauge('b.1', 'messages in its outbox', 61, 60)
+    expect(found(history)).toEqual([expect.stringMatching(/^I10 b\.1 keeps 61 messages in its outbox, and its bound is 60/)])
+  })
+
+  test('I12: a view that is not what the store has', () => {
+    const history = open()
+    history.view('b.1', 'the place of k/x', 'p under epoch 4', 'p under epoch 4')
+    expect(found(history)).toEqual([])
+    history.view('b.1', 'the place of k/x', 'p under epoch 4', 'q under epoch 5')
+    expect(found(history)).toEqual([expect.stringMatching(/^I12 b\.1 takes the place of k\/x to be p under epoch 4/)])
+  })
+
+  test('I14: a failover that costs more than a write for each kind and two', () => {
+    const history = open()
+    const cost = (): string[] =>
+      checkAll(history, { pausedMs: new Map(), settledMs: 0, failover: { atMs: 0, ttlMs: 1_000, kinds: 2 } }).map(
+        ({ invariant }) => invariant,
+      )
+    for (const key of ['c/placement/a', 'c/placement/b', 'c/leader', 'c/registry/a/1', 'c/nodes/n9']) history.storeWrite(key, 'b.1')
+    expect(cost()).toEqual([])
+    history.storeWrite('c/placement/a', 'b.1')
+    expect(cost()).toEqual(['I14'])
+  })
 })

@@ -11,6 +11,7 @@ export function checkOwnership(history: History): Violation[] {
       violations.push({ invariant: 'I1', what: `${turn.process} ran a turn of ${turn.actor}: ${turn.problem}`, atMs: turn.atMs })
       continue
     }
+    if (turn.actor.startsWith('lasting/')) continue
     const before = last.get(turn.actor)
     if (before !== undefined && turn.epoch < before.epoch) {
       const what = `${turn.actor} ran under epoch ${turn.epoch} on ${turn.process} after epoch ${before.epoch} on ${before.process}`
