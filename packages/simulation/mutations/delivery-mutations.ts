@@ -2,14 +2,7 @@
 
 import type { FaultKind } from '../src/faults.ts'
 import type { Mutation } from './mutation.ts'
-import {
-  answersOfAnEarlierTenure,
-  comesAgainBehindItself,
-  comesBackForgotten,
-  heldUpUntilTheActorIsBack,
-  poisonAlone,
-  sendsByAnOldView,
-} from './scripts.ts'
+import { answersOfAnEarlierTenure, comesAgainBehindItself, heldUpUntilTheActorIsBack, poisonAlone, sendsByAnOldView } from './scripts.ts'
 
 const links: readonly FaultKind[] = ['reset', 'cut', 'slow', 'isolate', 'pause']
 const moves: readonly FaultKind[] = ['migrate', 'drain', 'stop', 'strike-handoff', 'reset']
@@ -227,24 +220,19 @@ export const deliveryMutations: readonly Mutation[] = [
     seeds: 600,
   },
   {
-    id: 'control-numbers-used-again',
+    id: 'control-taken-and-dropped',
     rule: 'link: control once',
     edits: [
       {
         file: 'delivery/control-channel.ts',
-        find: 'this.#firstNumber += this.#queue.length',
-        replace: '',
-      },
-      {
-        file: 'delivery/control-channel.ts',
-        find: 'this.#firstNumber = numbers.lastControlNumber + 1',
-        replace: 'this.#firstNumber = 1',
+        find: `this.#received = number
+    return true`,
+        replace: `this.#received = number
+    return number % 3 !== 0`,
       },
     ],
-    why: 'a channel that is made anew begins above every number that the process has used: that is the second place of the same rule',
-    options: { nodes: 4, faultKinds: [] },
-    script: comesBackForgotten,
-    seeds: 400,
+    options: { faultKinds: ['migrate', 'drain', 'stop', 'crash'], faults: 14, messages: 300 },
+    seeds: 300,
   },
   {
     id: 'time-of-an-earlier-turn',

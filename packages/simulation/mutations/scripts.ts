@@ -3,7 +3,6 @@
 
 import type { Guarantee } from '@cajun/core/adapter'
 import type { Fault } from '../src/faults.ts'
-import type { Scenario } from '../src/scenario.ts'
 import type { Action } from '../src/workload.ts'
 import type { Script } from './mutation.ts'
 
@@ -40,10 +39,6 @@ export function steady(options: {
     actions.push({ atMs, host, actor, form, guarantee, act, timeoutMs: 5_000, abortAfterMs: undefined, size: 5, relay: undefined })
   }
   return actions
-}
-
-function talk(scenario: Scenario, more: readonly Action[]): Action[] {
-  return [...scenario.actions, ...more].sort((a, b) => a.atMs - b.atMs)
 }
 
 /**
@@ -226,24 +221,6 @@ export const stallsBetweenTwoReads: Script = (random, scenario) => {
         [OWNER, SENDER].flatMap((host) => steady({ host, actor, fromMs: stallMs - 500, untilMs: healMs, everyMs: 60 + actor })),
       )
       .sort((a, b) => a.atMs - b.atMs),
-  }
-}
-
-/** A node is away for longer than its lease, is forgotten by the others, and comes back as the same process. */
-export const comesBackForgotten: Script = (random, scenario) => {
-  const { ttlMs, beginMs, actors } = scenario
-  const awayMs = beginMs + random.between(100, 400)
-  const lastsMs = random.between(2.4, 3.4) * ttlMs
-  const healMs = awayMs + lastsMs + random.between(0.05, 0.4) * ttlMs
-  return {
-    faults: [{ kind: 'isolate', atMs: awayMs, host: OWNER, withStore: true, lastsMs }],
-    healMs,
-    linkRetentionMs: Math.round(0.7 * ttlMs),
-    sourceRetentionMs: Math.round(0.5 * ttlMs),
-    actions: talk(
-      scenario,
-      actors.flatMap((_, actor) => steady({ host: OTHER, actor, fromMs: beginMs, untilMs: beginMs + 100, everyMs: 50 })),
-    ),
   }
 }
 

@@ -387,11 +387,12 @@ class Run {
   }
 
   #failover(): Failover | undefined {
-    const { faults, ttlMs } = this.scenario
+    const { faults, ttlMs, healMs } = this.scenario
     const atMs = massDeathOf(faults)
-    if (atMs === undefined) return undefined
+    // Whoever is healed within the time registers again.
+    if (atMs === undefined || atMs + ttlMs + 1_000 > healMs) return undefined
     this.#marks.reach('a third of the nodes died at once')
-    return { atMs, ttlMs, kinds: [...this.#cluster.truth.documents].length }
+    return { atMs, ttlMs, kinds: [...this.#cluster.truth.documents].length, nodes: faults.length }
   }
 
   // ── Convergence ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -296,7 +296,7 @@ describe('the checkers', () => {
   test('I14: a failover that costs more than a write for each kind and two', () => {
     const history = open()
     const cost = (): string[] =>
-      checkAll(history, { pausedMs: new Map(), settledMs: 0, failover: { atMs: 0, ttlMs: 1_000, kinds: 2 } }).map(
+      checkAll(history, { pausedMs: new Map(), settledMs: 0, failover: { atMs: 0, ttlMs: 1_000, kinds: 2, nodes: 1 } }).map(
         ({ invariant }) => invariant,
       )
     for (const key of ['c/placement/a', 'c/placement/b', 'c/leader', 'c/registry/a/1', 'c/nodes/n9']) history.storeWrite(key, 'b.1')
