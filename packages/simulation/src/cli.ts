@@ -19,7 +19,7 @@ const HELP = `Runs whole clusters under faults on a virtual clock, and checks wh
   pnpm simulate --seed 17           that one, with what it reached
   pnpm simulate --replay FILE       a scenario that was written when a seed failed
 
-  --nodes N     hosts (default: 3 to 5, by the seed)      --actors N    actors (default: 4 to 19)
+  --nodes N     hosts (default: 3 to 7, by the seed)      --actors N    actors (default: 4 to 19)
   --messages N  messages sent from outside of actors      --minutes M   stop after that time
   --threads T   worker threads (default 2)                --from S      the first of --seeds
   --keep-going  run all seeds, also when many fail        --no-marks    don't insist on every required mark

@@ -21,7 +21,7 @@ export interface SimulateOptions {
   readonly check: (world: SimulatedWorld) => Promise<void>
   /** How many seeds, counted from 1, or which ones. Default 50. */
   readonly seeds?: number | readonly number[]
-  /** Default: 3 to 5, by the seed. */
+  /** Default: 3 to 7, by the seed. */
   readonly nodes?: number
   /** How long faults strike, in virtual milliseconds. Default: 4 to 9 s, by the seed. */
   readonly durationMs?: number
