@@ -161,6 +161,26 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on etcd', () => {
     expect(session.lost.aborted).toBe(false)
   })
 
+  test('a list may be larger than the 4 MiB that gRPC takes by default', async () => {
+    await using store = await open({ prefix: fresh(), timeoutMs: 10_000 })
+    const value = 'x'.repeat(1_000_000)
+    for (let at = 0; at < 6; at++) await store.put(`large/${at}`, value)
+    const listed = await store.list('large/')
+    expect(listed.map((entry) => entry.value.length)).toEqual(Array.from({ length: 6 }, () => value.length))
+  })
+
+  test('a proxy for the web in the environment is none for etcd', async () => {
+    const former = process.env['http_proxy']
+    process.env['http_proxy'] = 'http://127.0.0.1:1'
+    try {
+      await using store = await open({ prefix: fresh(), timeoutMs: 2_000 })
+      expect(await store.put('k', 'x')).toMatchObject({ ok: true })
+    } finally {
+      if (former === undefined) delete process.env['http_proxy']
+      else process.env['http_proxy'] = former
+    }
+  })
+
   test('ten thousand entries take as many round trips as transactions of 128', async () => {
     await using store = await open({ prefix: fresh(), timeoutMs: 20_000 })
     const entries = Array.from({ length: 10_000 }, (_, at) => ({ key: `registry/counter/${at}`, value: `actor ${at}` }))

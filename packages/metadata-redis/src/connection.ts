@@ -34,9 +34,6 @@ export class Connection extends KeptConnection {
       ...options.redis,
       lazyConnect: true,
       retryStrategy: () => null,
-      autoResendUnfulfilledCommands: false,
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: null,
       // The first script finds out whether the server is ready, and needs no INFO, which an ACL may forbid.
       enableReadyCheck: false,
       disableClientInfo: true,

@@ -3,7 +3,7 @@
 import { Backend, reasonToSkip } from '@cajun/backends'
 import { failOnUnhandled } from '@cajun/contract-tests'
 import { StoreRefusedError, type WatchEvent } from '@cajun/core/adapter'
-import { CutProxy } from '@cajun/fault-proxy'
+import { CutProxy, FaultProxy } from '@cajun/fault-proxy'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { RedisMetadataStore } from '../src/index.ts'
@@ -143,6 +143,30 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on Redis', () => {
     await store.put('k', 'x')
     await admin.script('FLUSH')
     expect(await store.put('k', 'y', { ifVersion: (await store.get('k'))?.version as string })).toMatchObject({ ok: true })
+  })
+
+  test('a user who may use neither INFO nor CLIENT is let in', async () => {
+    await admin.call('ACL', 'SETUSER', 'plain', 'on', '>secret', '~*', '&*', '+@all', '-info', '-client')
+    try {
+      await using store = new RedisMetadataStore({ url: redis.url, namespace: fresh(), redis: { username: 'plain', password: 'secret' } })
+      await store.open()
+      expect(await store.put('k', 'x')).toMatchObject({ ok: true })
+    } finally {
+      await admin.call('ACL', 'DELUSER', 'plain')
+    }
+  })
+
+  test('a server that is a replica now is left for the one that its address leads to', async ({ skip }) => {
+    if (!redis.controllable) skip('the server is from the environment')
+    await using former = await Backend.start('redis')
+    await using way = await FaultProxy.listen({ target: new URL(former.url).host })
+    await using store = new RedisMetadataStore({ url: `redis://${way.address}`, namespace: fresh(), timeoutMs: 2_000 })
+    await store.open()
+    const formerAdmin = new Redis(former.url)
+    await formerAdmin.replicaof('127.0.0.1', 1)
+    formerAdmin.disconnect()
+    way.retarget(new URL(redis.url).host)
+    expect(await store.put('k', 'x')).toMatchObject({ ok: true })
   })
 
   test('ten thousand entries are one round trip', async () => {

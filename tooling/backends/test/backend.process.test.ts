@@ -108,6 +108,19 @@ describe.skipIf(skips.get('redis') !== undefined)(skips.get('redis') ?? 'with Re
   })
 })
 
+describe.skipIf(skips.get('zookeeper') !== undefined)(skips.get('zookeeper') ?? 'with a JVM', () => {
+  for (const signal of ['SIGKILL', 'SIGINT'] as const) {
+    test(`when its user ends by ${signal}, the JVM and its data go too, frozen or not`, async ({ skip }) => {
+      if (process.env['CAJUN_ZOOKEEPER_URL']) skip('the server is from the environment')
+      const { user, pid, dataDir } = await startUser('zookeeper')
+      if (signal === 'SIGKILL') process.kill(pid, 'SIGSTOP')
+      user.kill(signal)
+      await until(5_000, 'the end of the JVM', () => !isAlive(pid))
+      await until(5_000, 'the removal of its data', () => !existsSync(dataDir))
+    })
+  }
+})
+
 describe.skipIf(skips.get('rabbitmq') !== undefined)(skips.get('rabbitmq') ?? 'with RabbitMQ', () => {
   test('its helpers, the port mapper among them, end with it: when it is killed, and when its user is', async ({ skip }) => {
     if (process.env['CAJUN_RABBITMQ_URL']) skip('the server is from the environment')

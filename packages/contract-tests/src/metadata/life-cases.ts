@@ -120,7 +120,8 @@ export const lifeCases: readonly StoreCase[] = [
     async run(context) {
       const sockets = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length
       const before = sockets()
-      const store = await context.openHasty()
+      // With nobody in between, who would hang up in the server's place.
+      const store = await context.openPeer({ timeoutMs: context.timeoutMs })
       await store.watch(context.prefix, () => {})
       await store.openSession({ ttlMs: 10_000 })
       await context.harness.interrupt?.('frozen')
