@@ -34,7 +34,7 @@ export class Connection extends KeptConnection {
       ...options.redis,
       lazyConnect: true,
       retryStrategy: () => null,
-      // The first script finds out whether the server is ready, and needs no INFO, which an ACL may forbid.
+      // The first script finds out whether the server is ready: INFO and CLIENT SETINFO would only delay it.
       enableReadyCheck: false,
       disableClientInfo: true,
       protocol: 2,
