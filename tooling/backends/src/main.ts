@@ -28,7 +28,7 @@ async function up(names: readonly BackendName[]): Promise<number> {
     return 0
   }
   writeKept(undefined)
-  const keeper = spawn(process.execPath, [fileURLToPath(new URL('./keeper.ts', import.meta.url)), ...names], {
+  const keeper = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL('./keeper.ts', import.meta.url)), ...names], {
     detached: true,
     stdio: 'ignore',
     env: { ...process.env, NODE_OPTIONS: '' },

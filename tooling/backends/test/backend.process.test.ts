@@ -37,9 +37,12 @@ function livingIn(dataDir: string): string[] {
   })
 }
 
+/** Packages are taken as they are written, and not as they may have been built. */
+const SOURCE = '--conditions=@cajun/source'
+
 async function startUser(name: BackendName): Promise<{ user: ChildProcess; pid: number; dataDir: string }> {
   const program = fileURLToPath(new URL('./support/user.ts', import.meta.url))
-  const user = spawn(process.execPath, [program, name], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const user = spawn(process.execPath, [SOURCE, program, name], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [line] = (await once(user.stdout.setEncoding('utf8'), 'data')) as [string]
   return { user, ...(JSON.parse(line) as { pid: number; dataDir: string }) }
 }
@@ -102,7 +105,7 @@ describe.skipIf(skips.get('redis') !== undefined)(skips.get('redis') ?? 'with Re
 
   test('a server for which nobody waits does not keep its user alive', async () => {
     const main = fileURLToPath(new URL('./support/user.ts', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, [main, 'redis', 'leave'], { timeout: 20_000 })
+    const { stdout } = await promisify(execFile)(process.execPath, [SOURCE, main, 'redis', 'leave'], { timeout: 20_000 })
     const { pid } = JSON.parse(stdout) as { pid: number }
     await until(5_000, 'the end of the server', () => !isAlive(pid))
   })
