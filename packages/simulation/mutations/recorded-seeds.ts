@@ -1,16 +1,18 @@
 // Written by `hunt.ts --record`: for each planted bug the seed that noticed it when it was last looked for.
 
 export const recordedSeeds: Readonly<Record<string, number>> = {
-  'leader-without-guard': 35,
-  'leader-without-version': 101,
+  'leader-without-guard': 174,
+  'leader-without-version': 315,
   'leader-lists-nodes-first': 6,
-  'sealed-owner-resumes-by-itself': 1,
+  'state-carried-on-whatever-happened': 85,
+  'sealed-owner-resumes-by-itself': 4,
   'stale-copy-opened': 388,
   'superseded-owner-not-discarded': 85,
   'lease-not-checked-at-use': 1,
   'lease-by-monotonic-clock-alone': 13,
   'lease-by-wall-clock-alone': 86,
   'lease-from-the-answer': 36,
+  'older-document-followed': 249,
   'no-patience-after-an-outage': 1,
   'no-wait-for-former-owners-after-rebirth': 42,
   'handoff-completed-before-release': 1,
