@@ -48,6 +48,8 @@ const payloads: readonly unknown[] = [
   // Holes travel, too.
   Object.assign(new Array<string>(4), { 0: 'a', 3: 'lone \ud800 surrogate' }),
   JSON.parse('{"__proto__": {"polluted": true}, "constructor": {"prototype": {"polluted": true}}, "undefined": 1}'),
+  // In the tagged form, for the bigint.
+  Object.defineProperty({ n: 1n }, '__proto__', { value: { polluted: true }, enumerable: true }),
   JSON.parse('['.repeat(150) + ']'.repeat(150)),
 ]
 
@@ -126,7 +128,6 @@ describe('the decoders trust nothing', () => {
         throw new Error(`frame ${i}: ${items.toString('hex')}`, { cause: error })
       }
     }
-    for (const error of victim.errors) expect(error).toBeInstanceOf(ProtocolError)
     // It was not refused before it was read, and not everything was.
     expect(victim.delivered).toBeGreaterThan(FRAMES / 200)
     expect(victim.resets).toBeGreaterThan(FRAMES / 20)
@@ -174,7 +175,6 @@ async function recordedFrames(): Promise<Uint8Array[]> {
 /** One process that owns half of the actors, has messages out to the other half, and hears only what this test says in the name of a peer. */
 class Victim {
   readonly runtime = new ManualRuntime()
-  readonly errors: Error[] = []
   readonly unexpected: string[] = []
   readonly endpoint: DeliveryEndpoint
   delivered = 0
@@ -215,8 +215,9 @@ class Victim {
       limits: { outboxMessages: 1_000, outboxMessagesPerPeer: 1_000, internedActors: 64, internedNames: 64 },
       onTransportError: (error) => {
         this.#isGivenUp = true
-        this.errors.push(error)
-        this.errors.length = Math.min(this.errors.length, 1_000)
+        // What a reader did not refuse itself is wrapped by the endpoint: a check is missing then.
+        const isRefusal = error instanceof ProtocolError && error.message !== 'a frame could not be read'
+        if (!isRefusal && this.unexpected.length < 10) this.unexpected.push(`${error.message}: ${error.cause}`)
       },
       onControl: () => {},
     })

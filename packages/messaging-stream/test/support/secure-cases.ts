@@ -288,7 +288,7 @@ export function secureCases({ name, make, portOf, addressOf }: SecureCasesOption
       expect(a.recorder.errors).toHaveLength(1)
     })
 
-    test.each(['TLS', 'no TLS'])('one who sends a byte now and then (%s) is put out in time', async (kind) => {
+    test.each(['TLS', 'no TLS'])('one who sends a byte now and then (%s) is put out in time', { timeout: 10_000 }, async (kind) => {
       await using a = await started('a', { connectTimeoutMs: 400, ...(kind === 'TLS' ? {} : { tls: undefined as never }) })
       // The beginning of what belongs there, so that no byte of it is wrong.
       const right = kind === 'TLS' ? Buffer.from('16030102000100', 'hex') : knock(name, 'b', 'a')
