@@ -14,8 +14,8 @@ export interface DeploymentChoice {
 /** Everything that a process needs to know of it; can be written as JSON. */
 export interface DeploymentDescription {
   readonly metadata: { readonly name: StoreName; readonly server: ServerAddress }
-  /** No broker: nodes connect to each other. */
-  readonly messaging: { readonly name: TransportName; readonly broker?: ServerAddress; readonly via?: Via }
+  /** No broker: nodes connect to each other, by way of `via`. With one: `through` is where to connect to instead of to the broker itself. */
+  readonly messaging: { readonly name: TransportName; readonly broker?: ServerAddress; readonly via?: Via; readonly through?: string }
 }
 
 export class Deployment implements AsyncDisposable {
@@ -63,7 +63,7 @@ export async function openClients({
   const open = async (): Promise<MessagingSystem> => {
     if (transport.broker === undefined) return transport.open(undefined, messaging.via)
     if (messaging.broker === undefined) throw new Error(`${messaging.name} takes the address of its broker`)
-    return transport.open(messaging.broker)
+    return transport.open(messaging.broker, messaging.through)
   }
   return { metadata: await stores[metadata.name].open(metadata.server), messaging: await open() }
 }

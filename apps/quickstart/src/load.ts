@@ -9,6 +9,10 @@ export const GUARANTEES: readonly Guarantee[] = ['at-most-once', 'at-least-once'
 
 /** How often a burst leaves. Small enough to look steady, large enough that timers cost nothing. */
 const BURST_EVERY_MS = 10
+/** Of each guarantee: a machine that can't keep up gets no bursts that keep its event loop from everything else, sessions included. */
+const BURST_AT_MOST = 250
+/** Reliable messages under way; no more are sent meanwhile. Far above what waits for a failover. */
+const UNDER_WAY_AT_MOST = 10_000
 
 export interface LoadOptions {
   readonly actors: number
@@ -103,8 +107,9 @@ export class Load {
   #burst(): void {
     const elapsedMs = Date.now() - this.#startedAtMs
     const due = Math.floor((elapsedMs * this.#options.messagesPerSecond) / 1_000)
-    const target = Math.min(due, this.#options.limit ?? due)
+    if (this.progress().pending >= UNDER_WAY_AT_MOST) return
     for (const stream of this.#streams) {
+      const target = Math.min(due, this.#options.limit ?? due, stream.actors.length + BURST_AT_MOST)
       while (stream.actors.length < target) this.#send(stream)
     }
   }

@@ -20,7 +20,8 @@ interface DirectKind {
 interface BrokerKind {
   /** Starts what stands between all nodes. */
   broker(): Promise<RunningServer>
-  open(broker: ServerAddress): Promise<MessagingSystem>
+  /** `through`: the address to connect to instead of the broker's own (a proxy). */
+  open(broker: ServerAddress, through: string | undefined): Promise<MessagingSystem>
 }
 
 export type TransportKind = DirectKind | BrokerKind
@@ -42,16 +43,17 @@ const kinds = {
   },
   rabbitmq: {
     broker: () => startServer('rabbitmq', 'RabbitMQ'),
-    async open({ url }: ServerAddress) {
+    async open({ url }: ServerAddress, through?: string) {
       const { RabbitMqMessagingSystem } = await import('@cajun/messaging-rabbitmq')
-      return new RabbitMqMessagingSystem({ url })
+      return new RabbitMqMessagingSystem({ url: through === undefined ? url : url.replace(/[^/@]+:\d+/, through) })
     },
   },
   kafka: {
     broker: () => startServer('kafka', 'Kafka'),
-    async open({ url }: ServerAddress) {
+    async open({ url }: ServerAddress, through?: string) {
       const { KafkaMessagingSystem } = await import('@cajun/messaging-kafka')
-      return new KafkaMessagingSystem({ brokers: [url] })
+      const brokers = url.split(',')
+      return new KafkaMessagingSystem(through === undefined ? { brokers } : { brokers, brokerAddress: () => through })
     },
   },
 } satisfies Record<string, TransportKind>

@@ -4,12 +4,11 @@
 import { createServer } from 'node:net'
 import type { ClusterHealth, NodeStatus } from '@cajun/core'
 import { FaultProxy, type FrameFaults } from '@cajun/fault-proxy'
-import { Deployment, type DeploymentChoice } from '../../src/deployment.ts'
+import { Deployment, type DeploymentChoice, type DeploymentDescription } from '../../src/deployment.ts'
 import type { LedgerEntry } from '../../src/ledger.ts'
 import type { LoadOptions, LoadReport } from '../../src/load.ts'
 import type { NodeHandle } from '../../src/node-handle.ts'
 import { NodeProcesses } from '../../src/node-processes.ts'
-import type { Via } from '../../src/transports.ts'
 import { until } from './until.ts'
 
 export const SESSION_TTL_MS = 3_000
@@ -20,8 +19,8 @@ export interface AccountClusterOptions {
   readonly nodes: readonly string[]
   /** Default: the embedded store and TCP. */
   readonly choice?: DeploymentChoice
-  /** Puts a proxy in front of every process, which does this to whole frames. */
-  readonly frameFaults?: { readonly seed: number; readonly faults: FrameFaults }
+  /** Puts a proxy before every process, or between it and the broker: quiet until it is told otherwise. `frames`: what TCP's then do to whole frames. */
+  readonly proxied?: { readonly seed: number; readonly frames?: FrameFaults }
 }
 
 export class AccountCluster implements AsyncDisposable {
@@ -127,28 +126,31 @@ export class AccountCluster implements AsyncDisposable {
   }
 
   async #startProcess(nodeId: string, isClient: boolean): Promise<NodeHandle> {
-    const { metadata, messaging } = this.deployment.description
-    const via = await this.#proxyFor()
     return this.#processes.start({
       nodeId,
       clusterId: 'accounts',
       isClient,
-      deployment: { metadata, messaging: { ...messaging, ...(via === undefined ? {} : { via }) } },
+      deployment: await this.#throughProxy(this.deployment.description),
       sessionTtlMs: SESSION_TTL_MS,
     })
   }
 
-  async #proxyFor(): Promise<Via | undefined> {
-    const { frameFaults } = this.#options
-    if (frameFaults === undefined) return undefined
+  async #throughProxy(description: DeploymentDescription): Promise<DeploymentDescription> {
+    const { proxied } = this.#options
+    if (proxied === undefined) return description
+    const { messaging } = description
+    const { broker } = messaging
     const port = await freePort()
+    const target = broker === undefined ? `127.0.0.1:${port}` : broker.url.replace(/^.*[/@]/, '')
     const proxy = await FaultProxy.listen({
-      target: `127.0.0.1:${port}`,
-      seed: frameFaults.seed + this.proxies.length,
-      frames: frameFaults.faults,
+      target,
+      seed: proxied.seed + this.proxies.length,
+      ...(proxied.frames === undefined ? {} : { frames: proxied.frames }),
     })
+    proxy.heal()
     this.proxies.push(proxy)
-    return { port, advertise: proxy.address }
+    const through = broker === undefined ? { via: { port, advertise: proxy.address } } : { through: proxy.address }
+    return { ...description, messaging: { ...messaging, ...through } }
   }
 }
 
