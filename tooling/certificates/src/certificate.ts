@@ -2,7 +2,6 @@
 
 import { chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { nodeUri } from '@cajun/messaging-stream'
 import type { Authority } from './authority.ts'
 import { newKey, openssl } from './openssl.ts'
 
@@ -61,7 +60,10 @@ export async function issueCertificate(
   return made
 }
 
-/** As the TCP and WebSocket transports want it in option `tls`. */
+/**
+ * As the TCP and WebSocket transports want it in option `tls`. The form of the name is theirs, and never changes; it is written here once more because their tests
+ * use this package: every one of them that lets a node in would fail if the two differed.
+ */
 export function issueNodeCertificate(
   authority: Authority,
   clusterId: string,
@@ -69,7 +71,8 @@ export function issueNodeCertificate(
   options: { readonly days?: number; readonly hosts?: readonly string[] } = {},
 ): Promise<Certificate> {
   const { hosts = [], ...rest } = options
-  return issueCertificate(authority, encodeURIComponent(nodeId), { uris: [nodeUri(clusterId, nodeId)], hosts }, rest)
+  const uri = `spiffe://${encodeURIComponent(clusterId)}/node/${encodeURIComponent(nodeId)}`
+  return issueCertificate(authority, encodeURIComponent(nodeId), { uris: [uri], hosts }, rest)
 }
 
 /** For a server on loopback, good for a day, which is its own authority: `cert.pem` and `key.pem` in the folder. */

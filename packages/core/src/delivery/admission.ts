@@ -68,8 +68,7 @@ export class Admission {
     })
   }
 
-  /** Something has ended: callers that there is room for now, in order. */
-  /** `route` looks again where an entry goes. */
+  /** Something has ended: callers that there is room for now, in order. `route` looks again where an entry goes. */
   admit(route: (entry: OutEntry) => void, submit: (entry: OutEntry) => void): void {
     if (this.#callers.length > 0) this.#admitCallers(route, submit)
     for (let i = 0; i < this.#ready.length; ) {
