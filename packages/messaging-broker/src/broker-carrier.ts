@@ -46,7 +46,7 @@ interface Listening {
 }
 
 export class BrokerCarrier implements Carrier {
-  readonly addressForm = ADDRESS_FORM
+  readonly addressForm: string = ADDRESS_FORM
   readonly #broker: Broker
   readonly #options: BrokerCarrierOptions
   readonly #runtime: Runtime

@@ -43,14 +43,16 @@ export interface ResolvedKafkaOptions
   readonly brokerAddress: (broker: string) => string
 }
 
-export const kafkaMessagingDefaults = {
+type KafkaDefault = 'clientId' | 'replicationFactor' | 'inboxRetentionMs' | 'inboxRetentionBytes' | 'requestTimeoutMs' | 'maxWaitMs'
+
+export const kafkaMessagingDefaults: Required<Pick<KafkaMessagingOptions, KafkaDefault>> = {
   clientId: 'cajun',
   replicationFactor: -1,
   inboxRetentionMs: 3_600_000,
   inboxRetentionBytes: 1_073_741_824,
   requestTimeoutMs: 3_000,
   maxWaitMs: 500,
-} as const satisfies Partial<KafkaMessagingOptions>
+}
 
 const ADDRESS = /^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/
 

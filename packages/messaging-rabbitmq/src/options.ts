@@ -35,7 +35,7 @@ export const rabbitMqDefaults = {
   prefix: 'cajun',
   prefetch: 300,
   inboxExpiresMs: 600_000,
-  maxInboxBytes: 256 << 20,
+  maxInboxBytes: 268_435_456,
 }
 
 /** Throws {@link ConfigError} that names the option, its value and what would be right. */

@@ -17,7 +17,7 @@ interface Held {
 
 export class RabbitMqBroker implements Broker {
   /** One AMQP frame of the default size would be 128 KiB; more is split by the client at little cost. */
-  readonly maxPacketBytes = 1 << 20
+  readonly maxPacketBytes: number = 1 << 20
   readonly #options: ResolvedRabbitMqOptions
   #inbox = ''
   #events: BrokerEvents | undefined
