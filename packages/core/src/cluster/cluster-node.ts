@@ -36,7 +36,7 @@ import { parseNodeRecord } from './node-record.ts'
 import { NodeSession } from './node-session.ts'
 import { PeerDirectory } from './peer-directory.ts'
 import type { PlacementDocument } from './placement-document.ts'
-import { PlacementViews } from './placement-views.ts'
+import { PlacementViews, unitOf } from './placement-views.ts'
 import { PlacementWaiters } from './placement-waiters.ts'
 import { RegistryKeeper } from './registry-keeper.ts'
 import { StoreSentinel } from './store-sentinel.ts'
@@ -206,12 +206,23 @@ export class ClusterNode {
 
   /** A document that was read, heard of, or written by ourselves. */
   applyDocument(document: PlacementDocument): void {
+    const before = this.views.document(document.kind)
     if (!this.views.replace(document)) return
     this.keeper.settle(document.kind)
+    if (before !== undefined) this.#unpinned(before, document)
     this.endpoint.placementChanged(document.kind)
     this.host.placementChanged(document.kind)
     this.events.emit('placement-changed', { kind: document.kind, epoch: document.epoch, revision: document.revision })
     this.waiters.check()
+  }
+
+  /** A pin ended, and the actor is its shard's again. Where the shard runs on as it did nothing opens, so nothing would start an actor that is remembered. */
+  #unpinned(before: PlacementDocument, document: PlacementDocument): void {
+    for (const id of before.pins.keys()) {
+      if (document.pins.has(id)) continue
+      const shard = this.keeper.find({ ...unitOf(document, id), pin: undefined })
+      if (shard !== undefined) this.registry.opened(shard)
+    }
   }
 
   /** The document in the store may be newer than what is cached. */

@@ -233,6 +233,26 @@ describe('remembered actors', () => {
     expect([...started].sort()).toEqual([...onB].sort())
   })
 
+  // Found by the simulation (seed 116 of slow stores, moves, crashes, stops and drains): nobody started those whose shard ran on as it did.
+  it('are started at home when the node that they were moved to by hand dies, also where their shard has run since before', async () => {
+    const cluster = new MemoryCluster([Remembered])
+    const a = await cluster.start('a')
+    const b = await cluster.start('b')
+    await cluster.until(async () => (await cluster.units(a))['b'] === 8)
+    await cluster.settled(Promise.all(ids.map((id) => a.register(Remembered, id))))
+    const moved: string[] = []
+    for (const id of ids) if ((await a.manager.whereIs(Remembered, id)).nodeId === 'a') moved.push(id)
+    for (const id of moved) await cluster.settled(a.manager.migrate(Remembered, id, 'b'))
+    // Their shards get epochs above those of the pins, on a node that stays.
+    const c = await cluster.start('c')
+    await cluster.settled(b.manager.drain('a'), 30_000)
+    cluster.crash('b')
+    await cluster.until(async () => (await cluster.units(c))['b'] === undefined)
+    await cluster.pass(1_000)
+    const { actors } = await cluster.settled(c.manager.actors({ kind: 'remembered', nodeId: 'c', limit: 1_000 }))
+    expect(actors.map(({ id }) => id).sort()).toEqual([...ids].sort())
+  })
+
   it('are forgotten when they are unregistered', async () => {
     started.length = 0
     const cluster = new MemoryCluster([Remembered])
