@@ -133,8 +133,8 @@ describe('admission', () => {
           expect(admission.callerBytes).toBe(waiting.reduce((sum, each) => sum + each.cost, 0))
           expect(admission.hasCallers).toBe(waiting.length > 0 || slow.size > 0)
         }
-        // Callers are admitted after every end, also when the last of it is in the events above.
-        for (let left = inOutbox.length; left >= 0; left--) {
+        // Callers are admitted after every end, and end in their turn: once for each message, and once for an end in the events above.
+        for (let left = inOutbox.length + waiting.length; left >= 0; left--) {
           if (inOutbox.length > 0) finish(inOutbox[0] as Message)
           admit()
           await Promise.resolve()
