@@ -51,7 +51,15 @@ export class WebSocketChannel implements ByteChannel {
       // A closing handshake with one who does not keep to the protocol may never end.
       webSocket.terminate()
     }
-    webSocket.on('open', () => listener.onOpen())
+    const watchSocket = (): void => {
+      // Gotcha: once a WebSocket is open, ws keeps the errors of its socket to itself, and only closes: a reset, or bytes that are no TLS.
+      this.#socket()?.on('error', (error) => listener.onError(channelError(error)))
+    }
+    if (webSocket.readyState === webSocket.OPEN) watchSocket()
+    webSocket.on('open', () => {
+      watchSocket()
+      listener.onOpen()
+    })
     webSocket.on('message', (data: RawData, isBinary: boolean) => {
       if (isBinary) listener.onData(data as Buffer)
       else broken('a text message came over the WebSocket; peers send binary ones')
