@@ -223,11 +223,12 @@ describe.skipIf(skip !== undefined)(skip ?? 'a connection to Kafka', () => {
   })
 })
 
-describe.skipIf(skip !== undefined)(skip ?? 'with TLS and a password', () => {
-  test('those who have both are let in, and nobody else', async ({ skip }) => {
+const skipSecured = await reasonToSkip('kafka', { secured: true })
+
+describe.skipIf(skipSecured !== undefined)(skipSecured ?? 'with TLS and a password', () => {
+  test('those who have both are let in, and nobody else', async () => {
     const { readFileSync } = await import('node:fs')
     await using kafka = await Backend.start('kafka', { tls: true, credentials: { username: 'cajun', password: 'secret' } })
-    if (!kafka.controllable) skip('the server is from the environment')
     const open = async (password: string, ca: Buffer | undefined): Promise<void> => {
       const connection = await KafkaConnection.open({
         runtime: nodeRuntime,

@@ -201,8 +201,10 @@ describe.skipIf(skip !== undefined)(skip ?? 'RabbitMQ', () => {
       await broker.close()
     })
 
-    test('each packet is settled once when the broker dies under them, and later ones are refused without an exception', async () => {
-      if (!backend.controllable) return
+    test('each packet is settled once when the broker dies under them, and later ones are refused without an exception', async ({
+      skip,
+    }) => {
+      if (!backend.controllable) skip('the server is from the environment')
       let down = 0
       const broker = await open({ onDown: () => down++ })
       const inbox = `dies-${++names}`
@@ -270,8 +272,8 @@ describe.skipIf(skip !== undefined)(skip ?? 'RabbitMQ', () => {
   })
 
   describe('the connection', () => {
-    test('a frozen broker is found although nobody is there to send to', async () => {
-      if (!backend.controllable) return
+    test('a frozen broker is found although nobody is there to send to', async ({ skip }) => {
+      if (!backend.controllable) skip('the server is from the environment')
       const broker = new RabbitMqBroker(resolveRabbitMqOptions({ url, ...quick }))
       let down = ''
       await broker.open(`lonely-${++names}`, { onPacket() {}, onUp() {}, onDown: (reason) => (down = reason.message), onError() {} })
@@ -314,8 +316,8 @@ describe.skipIf(skip !== undefined)(skip ?? 'RabbitMQ', () => {
     })
 
     for (const state of ['answers', 'is frozen'] as const) {
-      test(`a stopped system lets its process end when the broker ${state}`, async () => {
-        if (!backend.controllable) return
+      test(`a stopped system lets its process end when the broker ${state}`, async ({ skip }) => {
+        if (!backend.controllable) skip('the server is from the environment')
         const program = `
           import { RabbitMqMessagingSystem } from '@cajun/messaging-rabbitmq'
           // Nothing that has a time-out of its own may hold the process up for long.
@@ -347,7 +349,9 @@ describe.skipIf(skip !== undefined)(skip ?? 'RabbitMQ', () => {
   })
 })
 
-describe.skipIf(skip !== undefined)(skip ?? 'RabbitMQ with TLS and a password', () => {
+const skipSecured = await reasonToSkip('rabbitmq', { secured: true })
+
+describe.skipIf(skipSecured !== undefined)(skipSecured ?? 'RabbitMQ with TLS and a password', () => {
   const credentials = { username: 'node', password: 'a p@ss/word' }
   let backend: Backend
   let ca: Buffer

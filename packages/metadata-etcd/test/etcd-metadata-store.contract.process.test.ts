@@ -7,11 +7,10 @@ import { CutProxy } from '@cajun/fault-proxy'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { EtcdMetadataStore, type EtcdMetadataStoreOptions, etcdCapabilities } from '../src/index.ts'
 
-const skip = await reasonToSkip('etcd')
-
 const auth = { username: 'cajun', password: 'a secret of the test' }
 
 for (const secured of [false, true]) {
+  const skip = await reasonToSkip('etcd', { secured })
   const name = secured ? 'etcd over TLS, with authentication' : 'etcd'
   describe.skipIf(skip !== undefined)(skip ?? name, () => {
     let etcd: Backend

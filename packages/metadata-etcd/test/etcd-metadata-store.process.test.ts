@@ -215,7 +215,9 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on etcd', () => {
   })
 })
 
-describe.skipIf(skip !== undefined || process.env['CAJUN_ETCD_URL'] !== undefined)(skip ?? 'an etcd with authentication', () => {
+const skipSecured = await reasonToSkip('etcd', { secured: true })
+
+describe.skipIf(skipSecured !== undefined)(skipSecured ?? 'an etcd with authentication', () => {
   const auth = { username: 'cajun', password: 'a secret of the test' }
   let etcd: Backend
   beforeAll(async () => {

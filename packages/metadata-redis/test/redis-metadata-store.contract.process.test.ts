@@ -7,11 +7,10 @@ import { CutProxy } from '@cajun/fault-proxy'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { RedisMetadataStore, type RedisMetadataStoreOptions, redisCapabilities, redisCapabilitiesWithoutLoss } from '../src/index.ts'
 
-const skip = await reasonToSkip('redis')
-
 const credentials = { username: 'cajun', password: 'a secret of the test' }
 
 for (const secured of [false, true]) {
+  const skip = await reasonToSkip('redis', { secured })
   const name = secured ? 'Redis over TLS, with an ACL, that never loses writes' : 'Redis'
   describe.skipIf(skip !== undefined)(skip ?? name, () => {
     let redis: Backend

@@ -193,16 +193,17 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on Redis', () => {
   })
 })
 
-describe.skipIf(skip !== undefined)(skip ?? 'a Redis that lets in few', () => {
+const skipSecured = await reasonToSkip('redis', { secured: true })
+
+describe.skipIf(skipSecured !== undefined)(skipSecured ?? 'a Redis that lets in few', () => {
   const credentials = { username: 'cajun', password: 'a secret of the test' }
   let redis: Backend
   beforeAll(async () => {
     redis = await Backend.start('redis', { credentials })
   })
-  afterAll(() => redis.stop())
+  afterAll(() => redis?.stop())
 
-  test('a wrong password is refused at once, by its name and without the password', async ({ skip }) => {
-    if (!redis.controllable) skip('the server is from the environment')
+  test('a wrong password is refused at once, by its name and without the password', async () => {
     await using store = new RedisMetadataStore({
       url: redis.url,
       redis: { username: 'cajun', password: 'wrong secret' },
@@ -216,14 +217,12 @@ describe.skipIf(skip !== undefined)(skip ?? 'a Redis that lets in few', () => {
     expect(Date.now() - startedAt).toBeLessThan(2_000)
   })
 
-  test('no password likewise', async ({ skip }) => {
-    if (!redis.controllable) skip('the server is from the environment')
+  test('no password likewise', async () => {
     await using store = new RedisMetadataStore({ url: redis.url, timeoutMs: 10_000 })
     await expect(store.open()).rejects.toThrow(/NOAUTH/)
   })
 
-  test('the password may be in the url', async ({ skip }) => {
-    if (!redis.controllable) skip('the server is from the environment')
+  test('the password may be in the url', async () => {
     const url = redis.url.replace('redis://', `redis://cajun:${encodeURIComponent(credentials.password)}@`)
     await using store = new RedisMetadataStore({ url })
     await store.open()

@@ -6,7 +6,7 @@ import { CutProxy } from '@cajun/fault-proxy'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { ZooKeeperMetadataStore, zooKeeperCapabilities } from '../src/index.ts'
 
-const skip = await reasonToSkip('zookeeper')
+const skip = await reasonToSkip('zookeeper', { secured: true })
 
 const auth = { username: 'cajun', password: 'a secret of the test' }
 

@@ -332,7 +332,9 @@ describe.skipIf(skip !== undefined)(skip ?? 'the store on ZooKeeper', () => {
   })
 })
 
-describe.skipIf(skip !== undefined || process.env['CAJUN_ZOOKEEPER_URL'] !== undefined)(skip ?? 'a ZooKeeper that wants a login', () => {
+const skipSecured = await reasonToSkip('zookeeper', { secured: true })
+
+describe.skipIf(skipSecured !== undefined)(skipSecured ?? 'a ZooKeeper that wants a login', () => {
   const auth = { username: 'cajun', password: 'a secret of the test' }
   let server: Backend
   beforeAll(async () => {

@@ -38,14 +38,24 @@ export async function locate(name: BackendName): Promise<Location> {
 
 /**
  * For test files, at their top: `undefined` when the server can be had; else why its tests are skipped, and what would help. With `CI=true` nothing is
- * skipped: it throws.
+ * skipped: it throws. `secured`: with TLS or credentials, which only a server that is started from programs is given.
  */
-export async function reasonToSkip(name: BackendName): Promise<string | undefined> {
+export async function reasonToSkip(
+  name: BackendName,
+  { secured = false }: { readonly secured?: boolean } = {},
+): Promise<string | undefined> {
   const location = await locate(name)
-  if (location.available) return undefined
-  const text = `no ${name}: ${location.reason}. To run these tests: ${location.remedy}`
+  if (location.available && !(secured && isPlain(location.source))) return undefined
+  const text = location.available
+    ? `${name} from ${location.source.type} has neither TLS nor credentials. To run these tests: ${remedy(serverKinds[name])}`
+    : `no ${name}: ${location.reason}. To run these tests: ${location.remedy}`
   if (process.env['CI'] === 'true') throw new Error(text)
   return text
+}
+
+/** A container, and a server that somebody else runs, are taken as they are. */
+function isPlain({ type }: Source): boolean {
+  return type === 'docker' || type === 'environment'
 }
 
 async function onMachine(kind: ServerKind): Promise<Source | string> {

@@ -34,6 +34,13 @@ async function up(names: readonly BackendName[]): Promise<number> {
     env: { ...process.env, NODE_OPTIONS: '' },
   })
   keeper.unref()
+  // Ctrl-C before they have started: nobody has been told of them, so they must not come up behind the user's back.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      keeper.kill('SIGTERM')
+      process.exit(130)
+    })
+  }
   for (const untilMs = Date.now() + START_MS; Date.now() < untilMs; await sleep(50)) {
     const kept = readKept()
     if (kept !== undefined) {

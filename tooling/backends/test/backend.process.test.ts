@@ -5,9 +5,10 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { exchange } from '../src/exchange.ts'
 import { Backend, backendNames, reasonToSkip } from '../src/index.ts'
+import { locate } from '../src/locate.ts'
 import type { BackendName } from '../src/server-kind.ts'
 
 function isAlive(pid: number): boolean {
@@ -47,6 +48,14 @@ async function startUser(name: BackendName): Promise<{ user: ChildProcess; pid: 
   return { user, ...(JSON.parse(line) as { pid: number; dataDir: string }) }
 }
 
+/** Why there is no process of it to look at, if so. */
+async function withoutProcess(name: BackendName): Promise<string | undefined> {
+  const location = await locate(name)
+  if (!location.available) return location.reason
+  const { type } = location.source
+  return type === 'docker' || type === 'environment' ? `the server is from ${type}` : undefined
+}
+
 const skips = new Map<string, string | undefined>()
 for (const name of backendNames) skips.set(name, await reasonToSkip(name))
 
@@ -62,10 +71,10 @@ for (const name of backendNames) {
       if (pid !== undefined) expect(isAlive(pid)).toBe(false)
       await backend.restart()
       expect(backend.url).toBe(url)
-      const second = backend.pid as number
+      const second = backend.pid
       await backend.freeze()
       await backend.stop()
-      expect(isAlive(second)).toBe(false)
+      if (second !== undefined) expect(isAlive(second)).toBe(false)
       expect(existsSync(dataDir as string)).toBe(false)
     })
   })
@@ -94,7 +103,9 @@ describe.skipIf(skips.get('redis') !== undefined)(skips.get('redis') ?? 'with Re
   })
 
   for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM'] as const) {
-    test(`when its user ends by ${signal}, the server and its data go too`, async () => {
+    test(`when its user ends by ${signal}, the server and its data go too`, async ({ skip }) => {
+      const reason = await withoutProcess('redis')
+      if (reason !== undefined) skip(reason)
       const { user, pid, dataDir } = await startUser('redis')
       expect(isAlive(pid)).toBe(true)
       user.kill(signal)
@@ -103,7 +114,9 @@ describe.skipIf(skips.get('redis') !== undefined)(skips.get('redis') ?? 'with Re
     })
   }
 
-  test('a server for which nobody waits does not keep its user alive', async () => {
+  test('a server for which nobody waits does not keep its user alive', async ({ skip }) => {
+    const reason = await withoutProcess('redis')
+    if (reason !== undefined) skip(reason)
     const main = fileURLToPath(new URL('./support/user.ts', import.meta.url))
     const { stdout } = await promisify(execFile)(process.execPath, [SOURCE, main, 'redis', 'leave'], { timeout: 20_000 })
     const { pid } = JSON.parse(stdout) as { pid: number }
@@ -114,7 +127,8 @@ describe.skipIf(skips.get('redis') !== undefined)(skips.get('redis') ?? 'with Re
 describe.skipIf(skips.get('zookeeper') !== undefined)(skips.get('zookeeper') ?? 'with a JVM', () => {
   for (const signal of ['SIGKILL', 'SIGINT'] as const) {
     test(`when its user ends by ${signal}, the JVM and its data go too, frozen or not`, async ({ skip }) => {
-      if (process.env['CAJUN_ZOOKEEPER_URL']) skip('the server is from the environment')
+      const reason = await withoutProcess('zookeeper')
+      if (reason !== undefined) skip(reason)
       const { user, pid, dataDir } = await startUser('zookeeper')
       if (signal === 'SIGKILL') process.kill(pid, 'SIGSTOP')
       user.kill(signal)
@@ -126,7 +140,8 @@ describe.skipIf(skips.get('zookeeper') !== undefined)(skips.get('zookeeper') ?? 
 
 describe.skipIf(skips.get('rabbitmq') !== undefined)(skips.get('rabbitmq') ?? 'with RabbitMQ', () => {
   test('its helpers, the port mapper among them, end with it: when it is killed, and when its user is', async ({ skip }) => {
-    if (process.env['CAJUN_RABBITMQ_URL']) skip('the server is from the environment')
+    const reason = await withoutProcess('rabbitmq')
+    if (reason !== undefined) skip(reason)
     const { user, pid, dataDir } = await startUser('rabbitmq')
     expect(livingIn(dataDir)).toContain(String(pid))
     expect(livingIn(dataDir).length).toBeGreaterThan(1)
@@ -136,8 +151,22 @@ describe.skipIf(skips.get('rabbitmq') !== undefined)(skips.get('rabbitmq') ?? 'w
   })
 })
 
-test('what does not start says why', async () => {
-  if (skips.get('redis') !== undefined || process.env['CAJUN_REDIS_URL']) return
+test('what does not start says why', async ({ skip }) => {
+  const reason = await reasonToSkip('redis', { secured: true })
+  if (reason !== undefined) skip(reason)
   const wrong = { username: 'no good\nbind nowhere', password: 'x' }
   await expect(Backend.start('redis', { credentials: wrong })).rejects.toThrow(/ended while it started[\s\S]*(FATAL|Bad directive|error)/i)
+})
+
+test('a server that is not ours to secure is no reason to pass: with CI=true it is an error', async ({ skip }) => {
+  if (skips.get('redis') !== undefined) skip(skips.get('redis'))
+  vi.stubEnv('CAJUN_REDIS_URL', 'redis://127.0.0.1:1')
+  vi.stubEnv('CI', '')
+  expect(await reasonToSkip('redis')).toBeUndefined()
+  expect(await reasonToSkip('redis', { secured: true })).toMatch(
+    /^redis from environment has neither TLS nor credentials\. To run these tests: /,
+  )
+  vi.stubEnv('CI', 'true')
+  await expect(reasonToSkip('redis', { secured: true })).rejects.toThrow('neither TLS nor credentials')
+  vi.unstubAllEnvs()
 })
