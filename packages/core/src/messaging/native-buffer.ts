@@ -3,8 +3,10 @@
 
 export interface NativeBuffer extends Buffer {
   utf8Slice(start: number, end: number): string
+  latin1Slice(start: number, end: number): string
   ucs2Slice(start: number, end: number): string
   hexSlice(start: number, end: number): string
+  latin1Write(text: string, offset: number, maxBytes: number): number
   utf8Write(text: string, offset: number, maxBytes: number): number
 }
 

@@ -1,5 +1,5 @@
 // What a payload may hold, and how it becomes bytes: the one codec of messages, replies, control traffic and shipped state.
-// Owns the choice of codec and the check at the call; the tagged form itself is `payload-binary.ts`.
+// Owns the choice of codec and the check at the call; the forms themselves are `compact-format.ts` and `payload-binary.ts`.
 //
 // Gotcha, on the wire: an encoded payload is one codec byte and a body.
 //
@@ -7,8 +7,9 @@
 //   | codec | body                                     |
 //   +-------+------------------------------------------+
 //     0x00    none: the payload is `undefined`
-//     0x01    JSON text in UTF-8
-//     0x02    tagged binary (payload-binary.ts)
+//     0x01    JSON text in UTF-8: what JSON carries without loss, and is too large for the compact form
+//     0x02    tagged binary (payload-binary.ts): everything else
+//     0x03    compact (compact-format.ts): what fits into a slab, of the types that most messages are made of
 //
 // Carried: undefined, null, booleans, numbers (NaN, -0 and infinities too), bigint, strings (unpaired surrogates are kept as they are),
 // Date, RegExp, Map, Set, ArrayBuffer, DataView, typed arrays (a Node `Buffer` arrives as a `Uint8Array`), Error (name, message, stack,
@@ -17,15 +18,21 @@
 // Everything else (functions, symbols, class instances, cycles, shared memory) is refused with the path to it.
 
 import { PayloadTooLargeError, ProtocolError } from '../errors.ts'
-import { allocateBuffer, asNativeBuffer, type NativeBuffer } from './native-buffer.ts'
+import { readCompact } from './compact-reader.ts'
+import { writeCompact } from './compact-writer.ts'
+import { allocateBuffer, allocateSlab, asNativeBuffer, type NativeBuffer } from './native-buffer.ts'
 import { encodeTagged, readTagged } from './payload-binary.ts'
 import { MAX_PAYLOAD_DEPTH } from './payload-shape.ts'
 
 export const CODEC_NONE = 0
 export const CODEC_JSON = 1
 export const CODEC_TAGGED = 2
+export const CODEC_COMPACT = 3
 
 export const DEFAULT_MAX_PAYLOAD_BYTES: number = 1024 * 1024
+
+/** Where a payload is written that gets bytes of its own; larger ones don't take the compact form. */
+const scratch: NativeBuffer = allocateSlab(64 * 1024)
 
 /** Below this, JSON text can't nest deeply enough to matter; above, brackets are counted before parsing. */
 const DEPTH_CHECK_BYTES = 16 * 1024
@@ -36,6 +43,14 @@ const DEPTH_CHECK_BYTES = 16 * 1024
  */
 export function encodePayload(value: unknown, limitBytes: number = DEFAULT_MAX_PAYLOAD_BYTES, what = 'payload'): Uint8Array {
   if (value === undefined) return Uint8Array.of(CODEC_NONE)
+  const end = writeCompact(value, scratch, 1, scratch.length)
+  if (end > 0) {
+    if (end > limitBytes) throw new PayloadTooLargeError(what, end, limitBytes)
+    const copy = allocateBuffer(end)
+    copy.set(scratch.subarray(0, end))
+    copy[0] = CODEC_COMPACT
+    return copy
+  }
   const text = jsonText(value, limitBytes)
   if (text === undefined) return encodeTagged(value, CODEC_TAGGED, limitBytes, what)
   const length = Buffer.byteLength(text) + 1
@@ -63,6 +78,12 @@ export function writePayload(
     target[start] = CODEC_NONE
     return start + 1
   }
+  const compactEnd = writeCompact(value, target, start + 1, end)
+  if (compactEnd > 0) {
+    if (compactEnd - start > limitBytes) throw new PayloadTooLargeError(what, compactEnd - start, limitBytes)
+    target[start] = CODEC_COMPACT
+    return compactEnd
+  }
   const text = jsonText(value, limitBytes)
   if (text === undefined) {
     const bytes = encodeTagged(value, CODEC_TAGGED, limitBytes, what)
@@ -82,6 +103,7 @@ export function writePayload(
 export function decodePayload(bytes: Uint8Array, start = 0, end: number = bytes.length): unknown {
   if (start >= end) throw new ProtocolError('payload is empty; it must begin with a codec byte')
   const codec = bytes[start]
+  if (codec === CODEC_COMPACT) return readCompact(asNativeBuffer(bytes), start + 1, end)
   if (codec === CODEC_JSON) return parseJson(asNativeBuffer(bytes), start + 1, end)
   if (codec === CODEC_TAGGED) return readTagged(asNativeBuffer(bytes), start + 1, end)
   if (codec !== CODEC_NONE) throw new ProtocolError(`payload has unknown codec ${codec}`)

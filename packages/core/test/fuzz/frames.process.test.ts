@@ -37,6 +37,19 @@ const payloads: readonly unknown[] = [
   null,
   { name: 'x', list: [1, 2, { deep: [true, null] }], ['__proto__x']: 1 },
   'text with ünïcode',
+  // In the tagged form, for the bigint; the compact one takes what has none.
+  { name: 'x', list: [1, 2, { deep: [true, null] }], n: 1n },
+  [
+    1.5,
+    -1,
+    'a',
+    { id: 'b', at: 1 },
+    { id: 'c', at: 2 },
+    Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`k${i}`, i])),
+    'x'.repeat(100),
+  ],
+  // As JSON.
+  ['lone \ud800', { a: [1, { b: null }] }],
   [1n, -5n, 2n ** 200n],
   new Map<unknown, unknown>([
     ['k', new Set([1, 'two', new Date(5)])],

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { PayloadTooLargeError, ProtocolError, UnserialisablePayloadError } from '../../src/errors.ts'
 import { allocateBuffer } from '../../src/messaging/native-buffer.ts'
 import {
+  CODEC_COMPACT,
   CODEC_JSON,
   CODEC_NONE,
   CODEC_TAGGED,
@@ -78,11 +79,12 @@ describe('the payload codec', () => {
     )
   })
 
-  it('uses JSON where JSON loses nothing, and its own form elsewhere', () => {
+  it('uses the compact form where it can, JSON for what is large and loses nothing, and the tagged form elsewhere', () => {
     expect(codecOf(undefined)).toBe(CODEC_NONE)
-    expect(codecOf({ a: [1, 'x', null, true], b: { c: 1.5 } })).toBe(CODEC_JSON)
-    for (const payload of [-0, Number.NaN, { a: undefined }, [1, undefined], 1n, new Date(0), Object.create(null)])
-      expect(codecOf(payload)).toBe(CODEC_TAGGED)
+    for (const payload of [{ a: [1, 'x', null, true], b: { c: 1.5 } }, -0, Number.NaN, { a: undefined }, [1, undefined]])
+      expect(codecOf(payload)).toBe(CODEC_COMPACT)
+    expect(codecOf('x'.repeat(70_000))).toBe(CODEC_JSON)
+    for (const payload of [1n, new Date(0), Object.create(null), [-0, 'x'.repeat(70_000)]]) expect(codecOf(payload)).toBe(CODEC_TAGGED)
   })
 
   it('keeps the type, message, code, cause and stack of errors', () => {
