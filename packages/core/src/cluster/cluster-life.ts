@@ -15,7 +15,7 @@ export async function startNode(node: ClusterNode): Promise<void> {
     requireStore(store.capabilities, options)
     node.storeId = await store.storeId()
     await requireCompatible(store, node.keys, options, node.protocol)
-    const { address } = await options.messaging.start(node.local, node.transportHandler)
+    const { address } = await options.messaging.start(node.local, node.process.handler)
     node.address = options.peers?.find((peer) => peer.nodeId === options.nodeId)?.address ?? address
     // Before this node is seen by others: what it is then given, it must see.
     await Promise.all([node.watches.placement.start(), node.watches.leader.start()])

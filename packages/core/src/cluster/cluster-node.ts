@@ -6,10 +6,9 @@ import type { ActorDefinition } from '../actor/definition.ts'
 import { ActorHost } from '../actor/host.ts'
 import { ConsoleLogger, childLogger, type Logger } from '../actor/logger.ts'
 import { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
-import type { LocalIdentity, MessagingHandler } from '../messaging/messaging-system.ts'
+import type { LocalIdentity } from '../messaging/messaging-system.ts'
 import { PROTOCOL, type ProtocolRange, versionInUse } from '../messaging/protocol-version.ts'
 import type { Entry } from '../metadata/metadata-store.ts'
-import { newIdentity } from '../runtime/identity.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { BackgroundLoop } from './background-loop.ts'
 import { Candidacy } from './candidacy.ts'
@@ -29,7 +28,8 @@ import type { HeldUnit } from './held-unit.ts'
 import { Leader } from './leader.ts'
 import { encodeLeader, type LeaderIdentity } from './leader-key.ts'
 import { Membership } from './membership.ts'
-import { ClusterMetrics, countedOn, type DeliveryCounters } from './metrics.ts'
+import { ClusterMetrics } from './metrics.ts'
+import { NodeProcess } from './node-process.ts'
 import { NodeReactions } from './node-reactions.ts'
 import type { NodeRecord } from './node-record.ts'
 import { parseNodeRecord } from './node-record.ts'
@@ -52,8 +52,7 @@ export class ClusterNode {
   readonly options: ResolvedClusterOptions
   readonly protocol: ProtocolRange
   readonly runtime: Runtime
-  /** One object for the life of this node. Its process id changes when this process was out of the cluster for too long: read it each time. */
-  readonly local: LocalIdentity
+  readonly process: NodeProcess
   readonly keys: ClusterKeys
   readonly logger: Logger
   readonly events: ClusterEvents
@@ -66,8 +65,6 @@ export class ClusterNode {
   readonly desk: ControlDesk
   readonly host: ActorHost
   readonly router: ClusterRouter
-  /** What the transport calls: whichever endpoint is in force. */
-  readonly transportHandler: MessagingHandler
   readonly metrics: ClusterMetrics
   readonly session: NodeSession
   readonly candidacy: Candidacy
@@ -91,12 +88,6 @@ export class ClusterNode {
   /** Kinds whose documents are to be read, and when each was read last. */
   readonly #wanted = new Set<string>()
   readonly #log: ClusterLog
-  readonly #identity: { -readonly [K in keyof LocalIdentity]: LocalIdentity[K] }
-  /** Process ids that it had before. */
-  readonly #formerIds = new Set<string>()
-  #endpoint: DeliveryEndpoint
-  /** By former endpoints. */
-  #counted: DeliveryCounters | undefined
 
   constructor(options: ResolvedClusterOptions, protocol: ProtocolRange = PROTOCOL) {
     this.options = options
@@ -104,8 +95,14 @@ export class ClusterNode {
     this.protocolVersion = protocol.min
     const runtime = options.runtime
     this.runtime = runtime
-    this.#identity = { clusterId: options.clusterId, nodeId: options.nodeId, processId: newIdentity(runtime) }
-    this.local = this.#identity
+    this.process = new NodeProcess({
+      runtime,
+      clusterId: options.clusterId,
+      nodeId: options.nodeId,
+      sourceRetentionMs: options.delivery.sourceRetentionMs,
+      sessionTtlMs: options.sessionTtlMs,
+      newEndpoint: () => this.#newEndpoint(),
+    })
     this.keys = new ClusterKeys(options.clusterId)
     this.logger = childLogger(options.logger ?? new ConsoleLogger(), { node: options.nodeId })
     this.events = new ClusterEvents((error) => this.logger.error('a listener of cluster events threw', { error }))
@@ -120,11 +117,9 @@ export class ClusterNode {
     this.reactions = new NodeReactions(this, this.#log)
     this.desk = new ControlDesk(this)
     this.host = this.#newHost()
-    this.#endpoint = this.#newEndpoint()
-    this.transportHandler = this.#newTransportHandler()
     this.metrics = this.#newMetrics()
     countHandoffs(this.events, this.metrics, runtime)
-    this.router.connect(this.#endpoint, this.metrics.latency)
+    this.router.connect(this.endpoint, this.metrics.latency)
     this.peers = new PeerDirectory({
       runtime,
       local: this.local,
@@ -177,8 +172,13 @@ export class ClusterNode {
     for (const definition of options.actors) this.views.expect(definition.kind, options.shardCount)
   }
 
+  /** Its process id changes: read it each time. */
+  get local(): LocalIdentity {
+    return this.process.identity
+  }
+
   get endpoint(): DeliveryEndpoint {
-    return this.#endpoint
+    return this.process.endpoint
   }
 
   get leaderSeen(): LeaderIdentity | undefined {
@@ -201,7 +201,7 @@ export class ClusterNode {
     const isKnown = membership.processOf(local.nodeId)?.processId === local.processId && !peers.hasStranger(membership.nodes)
     const ranges = [...membership.nodes.values()].map((node) => node.protocol)
     this.protocolVersion = isKnown ? versionInUse(protocol, ranges) : protocol.min
-    this.#endpoint.speak(this.protocolVersion)
+    this.endpoint.speak(this.protocolVersion)
   }
 
   /** A document that was read, heard of, or written by ourselves. */
@@ -249,12 +249,6 @@ export class ClusterNode {
     this.watches.nodes.refresh()
   }
 
-  /** Peers count from when they saw this process gone, which is later; what is taken off covers the time that registering takes, and clocks that run apart. */
-  #longestAbsenceMs(): number {
-    const { delivery, sessionTtlMs } = this.options
-    return Math.max(delivery.sourceRetentionMs / 2, delivery.sourceRetentionMs - 2 * sessionTtlMs)
-  }
-
   /**
    * Others may have forgotten by now what they handled of this process, so nothing may be sent to them a second time under its id. It goes on as another
    * process: what it owned is discarded, what it had sent and not seen end ends as unknown.
@@ -266,12 +260,8 @@ export class ClusterNode {
     this.keeper.discardAll(why)
     this.rpc.abandon()
     this.peers.disconnectAll()
-    this.#endpoint.close('process-replaced')
-    this.#counted = countedOn(this.#counted, this.#endpoint.counters)
-    this.#formerIds.add(former)
-    this.#identity.processId = newIdentity(this.runtime)
-    this.#endpoint = this.#newEndpoint()
-    this.router.connect(this.#endpoint, this.metrics.latency)
+    this.process.replace()
+    this.router.connect(this.endpoint, this.metrics.latency)
     for (const node of this.membership.nodes.values()) this.peers.joined(node)
     this.logger.warn(`${why}; it goes on as another one`, { former, processId: this.local.processId })
     this.events.emit('process-replaced', { former, processId: this.local.processId, awayMs })
@@ -360,17 +350,6 @@ export class ClusterNode {
     })
   }
 
-  #newTransportHandler(): MessagingHandler {
-    return {
-      isCurrent: (peer) => this.#endpoint.isCurrent(peer),
-      onFrame: (from, frame) => this.#endpoint.onFrame(from, frame),
-      onPeerUp: (peer) => this.#endpoint.onPeerUp(peer),
-      onPeerDown: (peer, reason) => this.#endpoint.onPeerDown(peer, reason),
-      onDrain: (peer) => this.#endpoint.onDrain(peer),
-      onError: (error, peer) => this.#endpoint.onError(error, peer),
-    }
-  }
-
   #newMetrics(): ClusterMetrics {
     return new ClusterMetrics(
       {
@@ -389,7 +368,7 @@ export class ClusterNode {
           return shards
         },
         ownedWithoutLease: () => this.unitsWithoutLease().length,
-        delivery: () => countedOn(this.#counted, this.#endpoint.counters),
+        delivery: () => this.process.counters,
       },
       { measureLatency: this.options.measureLatency },
     )
@@ -402,7 +381,7 @@ export class ClusterNode {
       key: this.keys.node(this.local.nodeId),
       ttlMs: this.options.sessionTtlMs,
       describe: () => this.describe(),
-      wasOurs: (processId) => this.#formerIds.has(processId),
+      wasOurs: (processId) => this.process.was(processId),
       onRegistered: (self, session) => {
         this.keeper.registered(self)
         if (this.options.hosts.length > 0) this.candidacy.stand(session)
@@ -413,7 +392,7 @@ export class ClusterNode {
       onLost: (self, reason) => this.reactions.sessionLost(self, reason),
       beforeRejoin: async (awayMs) => {
         await this.checkStoreIdentity()
-        if (awayMs > this.#longestAbsenceMs()) this.#becomeAnotherProcess(awayMs)
+        if (!this.stopping && this.process.isForgottenAfter(awayMs)) this.#becomeAnotherProcess(awayMs)
       },
       onError: (error) => this.warn('the session could not be opened or the node registered', error),
     })
@@ -473,7 +452,7 @@ export class ClusterNode {
       definitions: new Map(definitions.map((definition: ActorDefinition) => [definition.kind, definition])),
       views: this.views,
       host: this.host,
-      endpoint: { openTenure: (tenure) => this.#endpoint.openTenure(tenure) },
+      endpoint: { openTenure: (tenure) => this.endpoint.openTenure(tenure) },
       source: this.source,
       target: this.target,
       leaseIsSafe: () => this.session.leaseIsSafe(),
