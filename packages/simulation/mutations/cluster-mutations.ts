@@ -91,11 +91,11 @@ export const clusterMutations: readonly Mutation[] = [
     rule: 'handoff: sealed',
     edits: [
       {
-        file: 'cluster/cluster-node.ts',
-        find: 'await this.keeper.find(unit)?.seal()',
-        replace: `const sealing = this.keeper.find(unit)
+        file: 'cluster/node-parts.ts',
+        find: 'await node.keeper.find(unit)?.seal()',
+        replace: `const sealing = node.keeper.find(unit)
         await sealing?.seal()
-        if (sealing) this.runtime.setTimer(() => { if (sealing.state === 'sealed') sealing.resume(sealing.epoch) }, 60)`,
+        if (sealing) node.runtime.setTimer(() => { if (sealing.state === 'sealed') sealing.resume(sealing.epoch) }, 60)`,
       },
     ],
     options: { faultKinds: moves, faults: 12 },

@@ -1,17 +1,15 @@
-// One node of a cluster: wires session, membership, leadership, placement, tenures, handoff, registry, health and delivery to each other.
-// Every decision is made in one of them; here stands only who hears of what. Starting and stopping it is `cluster-life.ts`.
+// One node of a cluster: what it holds, and what several of its parts must do together. Every decision is made in one of them; how they are made and wired to each other is
+// `node-parts.ts`, what follows from events outside `node-reactions.ts`, starting and stopping `cluster-life.ts`.
 
 import { DeadLetterSubscribers } from '../actor/dead-letters.ts'
-import type { ActorDefinition } from '../actor/definition.ts'
-import { ActorHost } from '../actor/host.ts'
+import type { ActorHost } from '../actor/host.ts'
 import { ConsoleLogger, childLogger, type Logger } from '../actor/logger.ts'
-import { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
+import type { DeliveryEndpoint } from '../delivery/delivery-endpoint.ts'
 import type { LocalIdentity } from '../messaging/messaging-system.ts'
 import { PROTOCOL, type ProtocolRange, versionInUse } from '../messaging/protocol-version.ts'
-import type { Entry } from '../metadata/metadata-store.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { BackgroundLoop } from './background-loop.ts'
-import { Candidacy } from './candidacy.ts'
+import type { Candidacy } from './candidacy.ts'
 import { ClusterEvents } from './cluster-events.ts'
 import { ClusterKeys } from './cluster-keys.ts'
 import { ClusterLog } from './cluster-log.ts'
@@ -19,32 +17,42 @@ import type { ResolvedClusterOptions } from './cluster-options.ts'
 import { ClusterRouter } from './cluster-router.ts'
 import { ControlDesk } from './control-desk.ts'
 import { ControlRpc } from './control-rpc.ts'
-import { HandoffDriver } from './handoff-driver.ts'
 import { countHandoffs } from './handoff-metrics.ts'
-import { HandoffSource } from './handoff-source.ts'
+import type { HandoffSource } from './handoff-source.ts'
 import { HandoffTarget } from './handoff-target.ts'
-import { HealthMonitor } from './health.ts'
+import type { HealthMonitor } from './health.ts'
 import type { HeldUnit } from './held-unit.ts'
-import { Leader } from './leader.ts'
-import { encodeLeader, type LeaderIdentity } from './leader-key.ts'
+import type { Leader } from './leader.ts'
+import type { LeaderIdentity } from './leader-key.ts'
 import { Membership } from './membership.ts'
-import { ClusterMetrics } from './metrics.ts'
+import type { ClusterMetrics } from './metrics.ts'
+import {
+  newCandidacy,
+  newEndpoint,
+  newHealth,
+  newHost,
+  newKeeper,
+  newLeader,
+  newMetrics,
+  newPeers,
+  newRegistry,
+  newSession,
+  newSource,
+  newWatches,
+} from './node-parts.ts'
 import { NodeProcess } from './node-process.ts'
 import { NodeReactions } from './node-reactions.ts'
 import type { NodeRecord } from './node-record.ts'
-import { parseNodeRecord } from './node-record.ts'
-import { NodeSession } from './node-session.ts'
-import { PeerDirectory } from './peer-directory.ts'
+import type { NodeSession } from './node-session.ts'
+import type { PeerDirectory } from './peer-directory.ts'
 import type { PlacementDocument } from './placement-document.ts'
 import { PlacementViews, unitOf } from './placement-views.ts'
 import { PlacementWaiters } from './placement-waiters.ts'
-import { RegistryKeeper } from './registry-keeper.ts'
+import type { RegistryKeeper } from './registry-keeper.ts'
 import { StoreSentinel } from './store-sentinel.ts'
-import { TenureKeeper } from './tenure-keeper.ts'
-import { WatchedPrefix } from './watched-prefix.ts'
+import type { TenureKeeper } from './tenure-keeper.ts'
+import type { WatchedPrefix } from './watched-prefix.ts'
 
-/** Twice what a node keeps out of the cluster by itself at most. */
-const FORGET_AFTER_MS = 600_000
 /** A document that is asked for again and again is read no more often than this. */
 const READ_AGAIN_MS = 20
 
@@ -84,7 +92,7 @@ export class ClusterNode {
   storeId = ''
   /** What this node writes now. */
   protocolVersion: number
-  #rebornAtMs = Number.NEGATIVE_INFINITY
+  rebornAtMs = Number.NEGATIVE_INFINITY
   /** Kinds whose documents are to be read, and when each was read last. */
   readonly #wanted = new Set<string>()
   readonly #log: ClusterLog
@@ -101,7 +109,7 @@ export class ClusterNode {
       nodeId: options.nodeId,
       sourceRetentionMs: options.delivery.sourceRetentionMs,
       sessionTtlMs: options.sessionTtlMs,
-      newEndpoint: () => this.#newEndpoint(),
+      newEndpoint: () => newEndpoint(this),
     })
     this.keys = new ClusterKeys(options.clusterId)
     this.logger = childLogger(options.logger ?? new ConsoleLogger(), { node: options.nodeId })
@@ -116,50 +124,21 @@ export class ClusterNode {
     this.router = new ClusterRouter(runtime)
     this.reactions = new NodeReactions(this, this.#log)
     this.desk = new ControlDesk(this)
-    this.host = this.#newHost()
-    this.metrics = this.#newMetrics()
+    this.host = newHost(this)
+    this.metrics = newMetrics(this)
     countHandoffs(this.events, this.metrics, runtime)
     this.router.connect(this.endpoint, this.metrics.latency)
-    this.peers = new PeerDirectory({
-      runtime,
-      local: this.local,
-      transport: options.messaging,
-      registeredProcess: async (nodeId) => {
-        const key = this.keys.node(nodeId)
-        const entry = await this.store.get(key)
-        return entry && parseNodeRecord(key, entry.value).processId
-      },
-      forgetAfterMs: Math.min(FORGET_AFTER_MS, options.delivery.sourceRetentionMs / 2),
-      ...(options.peers === undefined ? {} : { addresses: new Map(options.peers.map((peer) => [peer.nodeId, peer.address])) }),
-    })
-    this.session = this.#newSession()
-    this.candidacy = new Candidacy({
-      runtime,
-      store: this.store,
-      key: this.keys.leader,
-      value: () => encodeLeader(this.session.self ?? { ...this.local, incarnation: '-' }),
-      onElected: (leadership) => this.leader.lead(leadership),
-      onDeposed: () => this.leader.depose(),
-      onError: (error) => this.warn('standing for leadership failed', error),
-    })
-    this.leader = this.#newLeader()
-    this.source = this.#newSource()
-    this.keeper = this.#newKeeper()
-    this.registry = new RegistryKeeper({
-      runtime,
-      store: this.store,
-      keys: this.keys,
-      guard: () => this.session.guard,
-      protocol: this.protocol,
-      version: (kind) => this.views.document(kind)?.protocol ?? this.protocol.min,
-      isPinned: (kind, id) => this.views.document(kind)?.pins.has(id) === true,
-      ownedShard: (kind, shard) => this.#owned(kind, shard),
-      onError: (error) => this.warn('the registry of remembered actors could not be read or written', error),
-    })
+    this.peers = newPeers(this)
+    this.session = newSession(this)
+    this.candidacy = newCandidacy(this)
+    this.leader = newLeader(this)
+    this.source = newSource(this)
+    this.keeper = newKeeper(this)
+    this.registry = newRegistry(this)
     this.rpc = new ControlRpc({ runtime, local: this.local, send: (to, message) => this.desk.post(to, message) })
-    this.health = this.#newHealth()
+    this.health = newHealth(this)
     this.store.tell(this.health)
-    this.watches = this.#newWatches()
+    this.watches = newWatches(this)
     this.loops = {
       documents: new BackgroundLoop({
         runtime,
@@ -237,7 +216,7 @@ export class ClusterNode {
     if (id === this.storeId || this.stopping) return
     this.storeId = id
     this.logger.error('the metadata store has lost its data; this node joins anew', { storeId: id })
-    this.#rebornAtMs = this.runtime.leaseMs()
+    this.rebornAtMs = this.runtime.leaseMs()
     this.events.emit('store-reborn', { storeId: id })
     this.keeper.discardAll('the metadata store lost its data')
     this.views.forget()
@@ -253,7 +232,7 @@ export class ClusterNode {
    * Others may have forgotten by now what they handled of this process, so nothing may be sent to them a second time under its id. It goes on as another
    * process: what it owned is discarded, what it had sent and not seen end ends as unknown.
    */
-  #becomeAnotherProcess(awayMs: number): void {
+  becomeAnotherProcess(awayMs: number): void {
     const former = this.local.processId
     const why = `this process was out of the cluster for ${Math.round(awayMs)} ms`
     this.source.endAll()
@@ -307,202 +286,12 @@ export class ClusterNode {
     return units
   }
 
-  // ── How the parts are made ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #newHost(): ActorHost {
-    return new ActorHost({
-      runtime: this.runtime,
-      refs: this.router,
-      logger: this.logger,
-      strict: this.options.strict,
-      whereabouts: (kind, id) => {
-        const location = this.views.locate(kind, id)
-        return location && `${location.epoch} ${location.owner?.processId ?? ''}`
-      },
-      onDeadLetter: (letter) => {
-        this.metrics.deadLetter(letter.reason)
-        this.deadLetters.publish(letter)
-      },
-    })
-  }
-
-  #newEndpoint(): DeliveryEndpoint {
-    const { options } = this
-    return new DeliveryEndpoint({
-      runtime: this.runtime,
-      local: this.local,
-      transport: options.messaging,
-      placement: this.views,
-      protocol: this.protocol,
-      limits: options.delivery ?? {},
-      defaultGuarantee: options.defaultGuarantee,
-      strict: this.host.strict,
-      ttlMs: options.sessionTtlMs,
-      mayLeave: () => this.session.leaseIsSafe(),
-      onDeadLetter: (letter) => this.host.deadLetter(letter),
-      onViewBehind: (kind) => this.readDocument(kind),
-      onControl: (from, body) => this.desk.receive(from, body),
-      isCurrent: (peer) => this.peers.isCurrent(peer),
-      onPeerUp: (peer) => this.reactions.peerUp(peer),
-      onPeerDown: (peer, reason) => this.reactions.peerDown(peer, reason),
-      onTransportError: (error, peer) => this.reactions.transportFailed(error, peer),
-      onWarning: (message) => this.logger.warn(message),
-    })
-  }
-
-  #newMetrics(): ClusterMetrics {
-    return new ClusterMetrics(
-      {
-        runtime: this.runtime,
-        nodeId: this.local.nodeId,
-        actors: () => this.countActors(),
-        nodes: () => this.membership.nodes.size,
-        mailboxDepth: () => {
-          let depth = 0
-          for (const held of this.keeper.held()) depth += held.table.mailboxDepth
-          return depth
-        },
-        ownedShards: () => {
-          let shards = 0
-          for (const held of this.keeper.held()) if (held.unit.pin === undefined) shards++
-          return shards
-        },
-        ownedWithoutLease: () => this.unitsWithoutLease().length,
-        delivery: () => this.process.counters,
-      },
-      { measureLatency: this.options.measureLatency },
-    )
-  }
-
-  #newSession(): NodeSession {
-    return new NodeSession({
-      runtime: this.runtime,
-      store: this.store,
-      key: this.keys.node(this.local.nodeId),
-      ttlMs: this.options.sessionTtlMs,
-      describe: () => this.describe(),
-      wasOurs: (processId) => this.process.was(processId),
-      onRegistered: (self, session) => {
-        this.keeper.registered(self)
-        if (this.options.hosts.length > 0) this.candidacy.stand(session)
-        this.endpoint.leaseRenewed()
-        this.events.emit('resumed', { incarnation: self.incarnation })
-        this.health.update()
-      },
-      onLost: (self, reason) => this.reactions.sessionLost(self, reason),
-      beforeRejoin: async (awayMs) => {
-        await this.checkStoreIdentity()
-        if (!this.stopping && this.process.isForgottenAfter(awayMs)) this.#becomeAnotherProcess(awayMs)
-      },
-      onError: (error) => this.warn('the session could not be opened or the node registered', error),
-    })
-  }
-
-  #newLeader(): Leader {
-    const { options, runtime } = this
-    return new Leader({
-      runtime,
-      store: this.store,
-      keys: this.keys,
-      shardCount: options.shardCount,
-      placement: options.placement,
-      protocol: this.protocol,
-      driver: new HandoffDriver({ timeoutMs: options.handoff.timeoutMs, restMs: options.sessionTtlMs }),
-      reconcileMs: options.reconcileMs,
-      patience: () => ({
-        deathsAfterMs: this.health.storeRegainedAtMs + options.sessionTtlMs,
-        placeAfterMs: this.#rebornAtMs + options.sessionTtlMs,
-      }),
-      epochFloor: (kind) => this.views.epochFloor(kind),
-      onWritten: (document) => this.applyDocument(document),
-      onFailover: (units, nodes) => {
-        this.metrics.failedOverUnits += units
-        this.metrics.failedOverNodes += nodes.size
-      },
-      onSuperseded: () => void this.candidacy.stepDown(),
-      onError: (error) => this.warn('the leader could not read or write the placement', error),
-    })
-  }
-
-  #newSource(): HandoffSource {
-    const { handoff } = this.options
-    return new HandoffSource({
-      runtime: this.runtime,
-      concurrent: handoff.concurrent,
-      seal: async (unit) => {
-        await this.keeper.find(unit)?.seal()
-        await this.registry.settled(unit.kind, unit.shard)
-        // A document that came meanwhile may have ended it.
-        this.keeper.settle(unit.kind)
-      },
-      chunks: (unit) => this.desk.chunksOf(this.keeper.find(unit)),
-      send: (to, message) => this.desk.say(to, message),
-      drained: (to) => this.endpoint.controlDrained(to),
-      leader: () => this.leaderSeen,
-      onError: (error) => this.warn('a handoff met an error and goes on', error),
-    })
-  }
-
-  #newKeeper(): TenureKeeper {
-    const { options } = this
-    const hosted = new Set(options.hosts)
-    const definitions = options.actors.filter((definition) => hosted.has(definition.kind))
-    return new TenureKeeper({
-      process: this.local,
-      definitions: new Map(definitions.map((definition: ActorDefinition) => [definition.kind, definition])),
-      views: this.views,
-      host: this.host,
-      endpoint: { openTenure: (tenure) => this.endpoint.openTenure(tenure) },
-      source: this.source,
-      target: this.target,
-      leaseIsSafe: () => this.session.leaseIsSafe(),
-      events: this.events,
-      logger: this.logger,
-      onOpened: (held) => {
-        this.router.bind(held.table, held.tenure)
-        this.registry.opened(held)
-      },
-    })
-  }
-
-  #newHealth(): HealthMonitor {
-    const { sessionTtlMs } = this.options
-    return new HealthMonitor({
-      runtime: this.runtime,
-      events: this.events,
-      everyMs: sessionTtlMs / 3,
-      outageMs: sessionTtlMs / 2,
-      ping: () => this.store.ping(),
-      problems: () => this.reactions.problems(),
-      isSuspended: () => this.session.self === undefined,
-      onLook: () => this.reactions.look(),
-    })
-  }
-
-  #newWatches(): ClusterNode['watches'] {
-    const { runtime, store, keys } = this
-    const { reconcileMs } = this.options
-    const watch = (prefix: string, what: string, onChange: (changed: ReadonlyMap<string, Entry | undefined>) => void): WatchedPrefix =>
-      new WatchedPrefix({
-        runtime,
-        store,
-        prefix,
-        reconcileMs,
-        onChange,
-        onError: (error) => this.warn(`the watch on ${what} could not be reconciled`, error),
-      })
-    return {
-      nodes: watch(keys.nodes, 'nodes', (changed) => this.reactions.nodesChanged(changed)),
-      placement: watch(keys.placement, 'placement', (changed) => this.reactions.placementChanged(changed)),
-      leader: watch(keys.leader, 'the leader', (changed) => this.reactions.leaderChanged(changed.get(keys.leader))),
-    }
-  }
-
   get stopped(): boolean {
     return this.stopping && this.session.self === undefined
   }
 
-  #owned(kind: string, shard: number): HeldUnit | undefined {
+  /** The shard of this process, if it may act for it now. */
+  owned(kind: string, shard: number): HeldUnit | undefined {
     const held = this.keeper.find({ kind, shard, pin: undefined })
     return held?.state === 'active' && this.session.leaseIsSafe() ? held : undefined
   }
