@@ -144,12 +144,13 @@ export class Leader {
     )
     let wrote = false
     for (const [kind, stored] of documents) {
-      const { next: planned, served } = this.#next(stored.document, nodes)
+      const { next: planned, deaths, served } = this.#next(stored.document, nodes)
       // Also where nothing else changes: what belongs to the kind follows its document.
       const next = planned.protocol === version ? planned : { ...planned, protocol: version }
       if (next !== stored.document) {
         if (!(await this.#write(leadership, kind, stored, next))) return
         documents.set(kind, { ...stored, document: next })
+        this.#countFailover(stored.document, deaths)
         wrote = true
       }
       // Only now: a request whose write failed is served again.
@@ -200,20 +201,22 @@ export class Leader {
     return floor
   }
 
-  /** The document as it should be (the same object when it is), and the requests that it answers, with the refusal if they were refused. */
+  /**
+   * The document as it should be (the same object when it is), which of its changes take units from the dead, and the requests that it answers, with the
+   * refusal if they were refused.
+   */
   #next(
     document: PlacementDocument,
     nodes: readonly NodeRecord[],
-  ): { next: PlacementDocument; served: ReadonlyMap<PlacementRequest, unknown> } {
+  ): { next: PlacementDocument; deaths: readonly PlacementChange[]; served: ReadonlyMap<PlacementRequest, unknown> } {
     const { runtime, driver, placement, patience } = this.#options
     const nowMs = runtime.monotonicMs()
     const floor = this.#floorOf(document.kind, nodes)
-    if (document.epoch < floor) return { next: raised(document, floor), served: new Map() }
+    if (document.epoch < floor) return { next: raised(document, floor), deaths: [], served: new Map() }
     this.#takeReleased(document, nowMs)
     const mayDeclareDead = runtime.leaseMs() >= patience().deathsAfterMs
     const planned = plan(document, nodes, placement)
     const settled = mayDeclareDead ? planned.changes : planned.changes.filter((change) => !declaresDead(change, document, nodes))
-    this.#countFailover(document, nodes, settled)
     const touched = new Set<UnitKey>(settled.map((change) => ('unit' in change ? change.unit : change.id)))
     let next = applyChanges(document, settled)
     next = applyChanges(next, driver.changes(next, nodes, touched, nowMs))
@@ -226,7 +229,7 @@ export class Leader {
         next = tryChange(next, { type: 'begin-move', unit: move.unit, handoffId: newIdentity(runtime), target: move.target })
       }
     }
-    return { next, served }
+    return { next, deaths: settled.filter((change) => declaresDead(change, document, nodes)), served }
   }
 
   #takeReleased(document: PlacementDocument, nowMs: number): void {
@@ -289,16 +292,14 @@ export class Leader {
     return false
   }
 
-  #countFailover(document: PlacementDocument, nodes: readonly NodeRecord[], changes: readonly PlacementChange[]): void {
+  /** Once it is written: a write that was refused is planned again. (Of one whose outcome is unknown nothing is counted.) */
+  #countFailover(before: PlacementDocument, deaths: readonly PlacementChange[]): void {
     const from = new Set<string>()
-    let units = 0
-    for (const change of changes) {
-      if (!declaresDead(change, document, nodes)) continue
-      units++
-      const owner = entryOf(document, 'unit' in change ? change.unit : change.id)?.owner
+    for (const change of deaths) {
+      const owner = entryOf(before, 'unit' in change ? change.unit : change.id)?.owner
       if (owner) from.add(owner.nodeId)
     }
-    if (units > 0) this.#options.onFailover(units, from)
+    if (deaths.length > 0) this.#options.onFailover(deaths.length, from)
   }
 }
 

@@ -36,6 +36,8 @@ interface Shard {
   readonly kind: string
   readonly shard: number
   image: RegistryShard | undefined
+  /** How often it has opened here. */
+  openings: number
   changes: Change[]
   /** Units (the shard itself, or pins of it) whose remembered actors are still to be started. */
   readonly toStart: Set<HeldUnit>
@@ -57,7 +59,10 @@ export class RegistryKeeper {
   opened(held: HeldUnit): void {
     const shard = this.#shard(held.unit.kind, held.unit.shard)
     // Another owner may have written since.
-    if (held.unit.pin === undefined) shard.image = undefined
+    if (held.unit.pin === undefined) {
+      shard.image = undefined
+      shard.openings++
+    }
     shard.toStart.add(held)
     this.#loop.trigger()
   }
@@ -86,7 +91,7 @@ export class RegistryKeeper {
     const key = `${kind}/${shard}`
     let known = this.#shards.get(key)
     if (known === undefined) {
-      known = { kind, shard, image: undefined, changes: [], toStart: new Set() }
+      known = { kind, shard, image: undefined, openings: 0, changes: [], toStart: new Set() }
       this.#shards.set(key, known)
     }
     return known
@@ -114,15 +119,27 @@ export class RegistryKeeper {
   async #workOn(shard: Shard): Promise<void> {
     for (const held of shard.toStart) if (held.discarded) shard.toStart.delete(held)
     if (shard.changes.length === 0 && shard.toStart.size === 0) return
-    const { store, keys, ownedShard } = this.#options
-    const prefix = keys.registryOf(shard.kind, shard.shard)
-    shard.image ??= new RegistryShard(prefix, await store.list(prefix), { protocol: this.#options.protocol })
+    const { ownedShard } = this.#options
+    const image = await this.#imageOf(shard)
     if (shard.changes.length > 0) {
       const owned = ownedShard(shard.kind, shard.shard)
       if (owned === undefined) rejectAll(shard, `this node does not own shard ${shard.shard} of kind '${shard.kind}' any more`)
-      else await this.#write(shard, shard.image, owned)
+      else await this.#write(shard, image, owned)
     }
-    for (const held of [...shard.toStart]) this.#start(shard, shard.image, held)
+    // It opened while that was written: what is remembered now is another matter.
+    if (shard.image !== image) return this.#workOn(shard)
+    for (const held of [...shard.toStart]) this.#start(shard, image, held)
+  }
+
+  /** A list that was asked for before the shard opened may lack what its former owner wrote last. */
+  async #imageOf(shard: Shard): Promise<RegistryShard> {
+    const prefix = this.#options.keys.registryOf(shard.kind, shard.shard)
+    while (shard.image === undefined) {
+      const { openings } = shard
+      const image = new RegistryShard(prefix, await this.#options.store.list(prefix), { protocol: this.#options.protocol })
+      if (openings === shard.openings) shard.image = image
+    }
+    return shard.image
   }
 
   #start(shard: Shard, image: RegistryShard, held: HeldUnit): void {

@@ -370,6 +370,28 @@ describe('the leader', () => {
     expect(failovers).toEqual([[4, ['b']]])
   })
 
+  it('counts a failover once, however often its write is refused', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document, store, failovers } = await newLeader(world)
+    await join('a')
+    await join('b')
+    leader.lead(leadership)
+    await world.runtime.settle()
+    const put = store.put.bind(store)
+    let refusals = 0
+    store.put = (key, value, options) => {
+      if (key !== keys.placementOf('k') || refusals === 3) return put(key, value, options)
+      refusals++
+      return Promise.resolve({ ok: false, conflict: 'version' })
+    }
+    await world.done(store.delete(keys.node('b')))
+    leader.trigger()
+    await world.runtime.advanceAndSettle(1_000)
+    expect(refusals).toBe(3)
+    expect(owners(await document())).toEqual({ a: 8 })
+    expect(failovers).toEqual([[4, ['b']]])
+  })
+
   it('declares nobody dead before it may, and does so then without being asked', async () => {
     const world = newWorld()
     const options: NewLeaderOptions = {}
