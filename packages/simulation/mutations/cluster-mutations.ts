@@ -356,7 +356,7 @@ export const clusterMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'cluster/leader.ts',
-        find: 'if (document.epoch < floor) return { next: raised(document, floor), served: new Map() }',
+        find: 'if (document.epoch < floor) return { next: raised(document, floor), deaths: [], served: new Map() }',
         replace: '',
       },
       {
