@@ -11,6 +11,9 @@ import type { NodeRecord } from './node-record.ts'
 import { parsePlacement } from './placement-codec.ts'
 import type { Owner } from './placement-document.ts'
 
+/** Problems are for people: in a large cluster whose network fails, a list of everybody says no more than the number. */
+const NAMED_PEERS = 20
+
 export class NodeReactions {
   readonly #node: ClusterNode
   readonly #log: ClusterLog
@@ -135,7 +138,7 @@ export class NodeReactions {
     }
     if (this.#leaderSeen === undefined) problems.push('nobody leads')
     const down = this.#node.peers.registeredAndDown(this.#node.membership.nodes)
-    if (down.length > 0) problems.push(`no connection to ${down.join(', ')}`)
+    if (down.length > 0) problems.push(`no connection to ${down.slice(0, NAMED_PEERS).join(', ')}${others(down.length - NAMED_PEERS)}`)
     return problems
   }
 
@@ -172,4 +175,8 @@ export class NodeReactions {
     if (verdict === 'leave') this.#node.session.leave('this node reaches the store but none of its peers')
     else if (verdict === 'return') this.#node.session.rejoin()
   }
+}
+
+function others(count: number): string {
+  return count > 0 ? ` and ${count} more` : ''
 }
