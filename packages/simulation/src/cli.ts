@@ -8,7 +8,7 @@ import { ProgressBar } from './progress-bar.ts'
 import { requiredMarks } from './required-marks.ts'
 import { type RunResult, runScenario } from './run-scenario.ts'
 import { SuiteTally } from './run-seeds.ts'
-import { planScenario, type ScenarioOptions } from './scenario.ts'
+import { planScenario, type Scenario, type ScenarioOptions } from './scenario.ts'
 import { runPool } from './seed-pool.ts'
 import { shrink } from './shrink.ts'
 
@@ -75,11 +75,15 @@ async function report(result: RunResult): Promise<void> {
   console.log(describe(small, await writeFailure(values.out, small)))
 }
 
-async function runOne(result: RunResult): Promise<number> {
+async function runOne(planned: Scenario): Promise<number> {
+  const startedMs = performance.now()
+  const result = await runScenario(planned)
+  const seconds = (performance.now() - startedMs) / 1_000
   const { scenario, events, messages, virtualMs } = result
   console.log(
-    `seed ${scenario.seed}: ${scenario.hosts.length} hosts, ${messages} messages, ${events} events, ${(virtualMs / 1_000).toFixed(1)} s of virtual time`,
+    `seed ${scenario.seed}: ${scenario.hosts.length} hosts, ${scenario.actors.length} actors, ${messages} messages, ${scenario.faults.length} faults, ${events} events, ${(virtualMs / 1_000).toFixed(1)} s of virtual time`,
   )
+  console.log(`took ${seconds.toFixed(1)} s and at most ${Math.round(process.resourceUsage().maxRSS / 1_024)} MiB`)
   for (const [mark, count] of result.marks) console.log(`  ${String(count).padStart(5)}  ${mark}`)
   for (const { invariant, what, atMs } of result.violations) console.log(`  ${invariant} at ${atMs.toFixed(1)} ms: ${what}`)
   if (result.violations.length === 0) return 0
@@ -130,7 +134,6 @@ async function runMany(count: number): Promise<number> {
 }
 
 if (values.help) console.log(HELP)
-else if (values.replay !== undefined) process.exitCode = await runOne(await runScenario(readScenario(values.replay)))
-else if (values.seed !== undefined)
-  process.exitCode = await runOne(await runScenario(planScenario(numberOf('seed', values.seed) ?? 1, scenarioOptions)))
+else if (values.replay !== undefined) process.exitCode = await runOne(readScenario(values.replay))
+else if (values.seed !== undefined) process.exitCode = await runOne(planScenario(numberOf('seed', values.seed) ?? 1, scenarioOptions))
 else process.exitCode = await runMany(numberOf('seeds', values.seeds) ?? 2_000)

@@ -69,15 +69,12 @@ export class Connection {
     return (from.nodeId === a && to.nodeId === b) || (from.nodeId === b && to.nodeId === a)
   }
 
-  isBetween(a: SimulatedMessaging, b: SimulatedMessaging): boolean {
-    const [{ from, to }] = this.#lanes
-    return (from === a && to === b) || (from === b && to === a)
-  }
-
   /** The acceptor is up first; the dialler when that news has come to it, ahead of every frame. */
   open(): void {
     this.#network.connections.add(this)
     const [out, back] = this.#lanes
+    out.from.connections.set(out.to, this)
+    out.to.connections.set(out.from, this)
     out.to.process.post(() => {
       if (this.#broken || out.to.isStopped) return this.break('refused')
       this.#dispatch(back, { frame: undefined })
@@ -125,7 +122,12 @@ export class Connection {
       loop.after(newsMs, () => lane.to.process.post(() => this.#down(lane, reason)))
     }
     // Kept that long for what waits at a cut and outlives its connection.
-    loop.after(KEPT_AFTER_BREAK_MS, () => this.#network.connections.delete(this))
+    loop.after(KEPT_AFTER_BREAK_MS, () => this.#forget())
+  }
+
+  #forget(): void {
+    this.#network.connections.delete(this)
+    for (const { from, to } of this.#lanes) if (from.connections.get(to) === this) from.connections.delete(to)
   }
 
   /** A cut begins: if it lasts, the side that hears nothing gives up. */

@@ -98,7 +98,7 @@ export interface GaugeRecord {
   readonly atMs: number
 }
 
-/** One fact as a node's cached view has it, and as the store has had it for a while. */
+/** One fact as a node's cached view has it, where the store has had another for a while. */
 export interface ViewRecord {
   readonly process: string
   readonly what: string
@@ -191,7 +191,7 @@ export class History {
   }
 
   view(process: string, what: string, seen: string, stored: string): void {
-    this.views.push({ process, what, seen, stored, atMs: this.#now() })
+    if (seen !== stored) this.views.push({ process, what, seen, stored, atMs: this.#now() })
   }
 
   storeWrite(key: string, by: string): void {

@@ -129,8 +129,8 @@ export class SimulatedNetwork {
   }
 
   connectionBetween(a: SimulatedMessaging, b: SimulatedMessaging): Connection | undefined {
-    for (const connection of this.connections) if (connection.isBetween(a, b) && !connection.isBroken) return connection
-    return undefined
+    const connection = a.connections.get(b)
+    return connection?.isBroken === true ? undefined : connection
   }
 
   establish(dialler: SimulatedMessaging, acceptor: SimulatedMessaging): void {

@@ -102,8 +102,9 @@ class Run {
   async toTheEnd(): Promise<RunResult> {
     const { scenario, history } = this
     try {
+      const startEveryMs = Math.min(20, scenario.beginMs / scenario.hosts.length)
       this.#cluster.nodes.forEach((node, index) => {
-        this.#loop.at(1 + index * 20, () => this.#cluster.start(node))
+        this.#loop.at(1 + index * startEveryMs, () => this.#cluster.start(node))
       })
       for (const action of scenario.actions) this.#loop.at(action.atMs, () => this.#act(action))
       this.#injector.schedule(scenario.faults)
@@ -373,17 +374,27 @@ class Run {
     for (const { system, process } of nodes) {
       if (system === undefined || process === undefined) continue
       this.history.view(process.name, 'the number of nodes', String(system.metrics().nodes), String(truth.registered))
-      for (const actor of this.scenario.actors) {
-        const stored = truth.settledPlacement(actor, SETTLED_FOR_MS)
-        if (stored === undefined) continue
-        const [kind = '', id = ''] = actor.split('/')
+    }
+    this.scenario.actors.forEach((actor, index) => {
+      const stored = truth.settledPlacement(actor, SETTLED_FOR_MS)
+      if (stored === undefined) return
+      const [kind = '', id = ''] = actor.split('/')
+      for (const { system, process } of this.#askersOf(index)) {
+        if (system === undefined || process === undefined) continue
         process.post(() => {
           void system.manager.whereIs(kind, id).then(({ processId, epoch }) => {
             this.history.view(process.name, `the place of ${actor}`, `${processId} under epoch ${epoch}`, stored)
           })
         })
       }
-    }
+    })
+  }
+
+  /** Every node; in a large cluster two of them for each actor, all nodes in turn. */
+  #askersOf(index: number): readonly SimulatedNode[] {
+    const { nodes } = this.#cluster
+    if (nodes.length * this.scenario.actors.length <= MOST_PROBES) return nodes
+    return [index % nodes.length, (7 * index + 3) % nodes.length].map((at) => nodes[at] as SimulatedNode)
   }
 
   #failover(): Failover | undefined {
@@ -397,18 +408,14 @@ class Run {
 
   // ── Convergence ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Every node asks every actor: placement is known, owners answer, and all streams move. */
+  /** Every actor is asked, by every node: placement is known, owners answer, and all streams move. */
   #probe(): void {
     const { nodes } = this.#cluster
     for (const node of nodes) {
       if (node.process === undefined) this.history.found('I9', `${node.host.nodeId} is down after everything was healed`)
     }
-    const { actors } = this.scenario
-    const everyPair = nodes.length * actors.length <= MOST_PROBES
-    actors.forEach((actor, index) => {
-      // In a large cluster each actor is asked by two nodes, all nodes in turn.
-      const from = everyPair ? nodes : [index % nodes.length, (7 * index + 3) % nodes.length].map((at) => nodes[at] as SimulatedNode)
-      for (const node of from) this.#send(node, actor, { ...PROBE, timeoutMs: this.scenario.ttlMs }, true)
+    this.scenario.actors.forEach((actor, index) => {
+      for (const node of this.#askersOf(index)) this.#send(node, actor, { ...PROBE, timeoutMs: this.scenario.ttlMs }, true)
     })
   }
 
