@@ -1,84 +1,117 @@
-// The queue of one actor: a ring of entries, four slots each, in one array. Bounds and policies are the room's; here is only the ring.
+// The queue of one actor: entries of four slots each, in segments that are linked. Bounds and policies are the room's; here is only the queue.
 // An actor has a mailbox only while something is queued; empty ones go back to a pool, so that idle actors hold none.
 
 /** Slots of an entry: head, payload, sender, and the tick by which it must have started. A head is a message's type, or an object that carries everything. */
 const STRIDE = 4
-const INITIAL_ENTRIES = 8
+const FIRST_ENTRIES = 8
+const MOST_ENTRIES = 1_024
+
+/** Entries one behind the other, and in the last slot the segment with newer ones. Only the newest is written to, only the oldest is read. */
+type Segment = unknown[]
 
 export class Mailbox {
-  slots: unknown[] = newSlots(INITIAL_ENTRIES)
-  /** The oldest entry, counted in slots. */
-  first = 0
+  #oldest: Segment = newSegment(FIRST_ENTRIES)
+  /** The first slot of the oldest entry. */
+  #first = 0
+  #newest: Segment = this.#oldest
+  /** Where the next entry goes. */
+  #end = 0
   /** Entries in the queue. */
   count = 0
 
   /** `deadlineTick`: integer, 0 for none. */
   push(head: unknown, payload: unknown, sender: unknown, deadlineTick: number): void {
-    if (this.count * STRIDE === this.slots.length) this.#grow()
-    const slots = this.slots
-    this.#write((this.first + this.count * STRIDE) & (slots.length - 1), head, payload, sender, deadlineTick)
+    if (this.#end === this.#newest.length - 1) this.#extend()
+    const slots = this.#newest
+    const at = this.#end
+    slots[at] = head
+    slots[at + 1] = payload
+    slots[at + 2] = sender
+    slots[at + 3] = deadlineTick
+    this.#end = at + STRIDE
     this.count++
   }
 
   /** Puts an entry before all others: what comes back keeps its place. */
   pushFront(head: unknown, payload: unknown, sender: unknown, deadlineTick: number): void {
-    if (this.count * STRIDE === this.slots.length) this.#grow()
-    this.first = (this.first - STRIDE) & (this.slots.length - 1)
-    this.#write(this.first, head, payload, sender, deadlineTick)
-    this.count++
-  }
-
-  head(): unknown {
-    return this.slots[this.first]
-  }
-
-  payload(): unknown {
-    return this.slots[this.first + 1]
-  }
-
-  sender(): unknown {
-    return this.slots[this.first + 2]
-  }
-
-  deadlineTick(): number {
-    return this.slots[this.first + 3] as number
-  }
-
-  /** Forgets the oldest entry. Its slots are cleared, so that nothing is kept alive by a handled message. */
-  drop(): void {
-    const slots = this.slots
-    const first = this.first
-    slots[first] = undefined
-    slots[first + 1] = undefined
-    slots[first + 2] = undefined
-    this.first = (first + STRIDE) & (slots.length - 1)
-    this.count--
-  }
-
-  get capacity(): number {
-    return this.slots.length / STRIDE
-  }
-
-  #write(at: number, head: unknown, payload: unknown, sender: unknown, deadlineTick: number): void {
-    const slots = this.slots
+    if (this.#first === 0) {
+      const segment = newSegment(FIRST_ENTRIES)
+      this.#first = segment.length - 1
+      segment[this.#first] = this.#oldest
+      this.#oldest = segment
+    }
+    const slots = this.#oldest
+    const at = this.#first - STRIDE
     slots[at] = head
     slots[at + 1] = payload
     slots[at + 2] = sender
     slots[at + 3] = deadlineTick
+    this.#first = at
+    this.count++
   }
 
-  #grow(): void {
-    const old = this.slots
-    const bigger = newSlots((old.length / STRIDE) * 2)
-    for (let i = 0; i < old.length; i++) bigger[i] = old[(this.first + i) & (old.length - 1)]
-    this.slots = bigger
-    this.first = 0
+  head(): unknown {
+    return this.#oldest[this.#first]
+  }
+
+  payload(): unknown {
+    return this.#oldest[this.#first + 1]
+  }
+
+  sender(): unknown {
+    return this.#oldest[this.#first + 2]
+  }
+
+  deadlineTick(): number {
+    return this.#oldest[this.#first + 3] as number
+  }
+
+  /** Forgets the oldest entry. Its slots are cleared, so that nothing is kept alive by a handled message. */
+  drop(): void {
+    const slots = this.#oldest
+    const first = this.#first
+    slots[first] = undefined
+    slots[first + 1] = undefined
+    slots[first + 2] = undefined
+    this.#first = first + STRIDE
+    if (--this.count === 0) {
+      // From the start again, in the largest segment: who keeps up with bursts of one size needs no second one.
+      this.#oldest = this.#newest
+      this.#first = 0
+      this.#end = 0
+    } else if (this.#first === slots.length - 1) {
+      this.#oldest = slots[this.#first] as Segment
+      this.#first = 0
+    }
+  }
+
+  /** Of the segment that an empty mailbox keeps. */
+  get capacity(): number {
+    return (this.#newest.length - 1) / STRIDE
+  }
+
+  /** A small queue moves to a segment twice as large; a large one gets another behind it, so that nothing is copied and what is worked off is let go. */
+  #extend(): void {
+    const full = this.#newest
+    const isOnly = full === this.#oldest && this.capacity < MOST_ENTRIES
+    const segment = newSegment(isOnly ? this.capacity * 2 : MOST_ENTRIES)
+    this.#newest = segment
+    if (!isOnly) {
+      full[this.#end] = segment
+      this.#end = 0
+      return
+    }
+    let to = 0
+    for (let from = this.#first; from < this.#end; from++) segment[to++] = full[from]
+    this.#oldest = segment
+    this.#first = 0
+    this.#end = to
   }
 }
 
 /** Not filled: no slot is read before it was written, and filling is what a growing mailbox would spend its time on. */
-function newSlots(entries: number): unknown[] {
-  return new Array(entries * STRIDE)
+function newSegment(entries: number): Segment {
+  return new Array(entries * STRIDE + 1)
 }
 
 /** Empty mailboxes for the next actor that gets a message, grown ones included (bursts then need no growing). Bounded in entries. */
