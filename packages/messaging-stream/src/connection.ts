@@ -64,12 +64,15 @@ export class Connection implements ChannelListener {
   helloSent = false
   /** `runtime.monotonicMs()` when bytes last came. */
   heardAtMs: number
+  /** When it was asked for a sign of life first, if it gave none since. */
+  askedAtMs: number | undefined
   /** `ended`: this side closes, or the other did; nothing more is told to the owner. `gone`: so is the channel. */
   #life: 'live' | 'ended' | 'gone' = 'live'
   #flushScheduled = false
   /** Handed to the channel and not yet taken by the kernel. */
   #unwrittenBytes = 0
   #congested = false
+  #drainScheduled = false
   #failure: Error | undefined
   #deadline: Timer | undefined
   #whenGone: (() => void) | undefined
@@ -130,6 +133,11 @@ export class Connection implements ChannelListener {
     this.#control(PING, id)
   }
 
+  askForLife(): void {
+    this.askedAtMs ??= this.#runtime.monotonicMs()
+    this.ping(0)
+  }
+
   /** Ends it from this side: what was accepted is written, with a bye, within `closeTimeoutMs`. The owner hears nothing more of it. */
   close(reason: Reason, text: string): void {
     if (this.#life !== 'live') return
@@ -182,6 +190,7 @@ export class Connection implements ChannelListener {
   onData(chunk: Uint8Array): void {
     if (this.#life !== 'live') return
     this.heardAtMs = this.#runtime.monotonicMs()
+    this.askedAtMs = undefined
     try {
       this.#decoder.push(chunk)
     } catch (error) {
@@ -314,11 +323,22 @@ export class Connection implements ChannelListener {
 
   #written(bytes: number): void {
     this.#unwrittenBytes -= bytes
-    // Half, so that a producer that fills and waits does not wait for every single frame.
-    if (this.#congested && this.bufferedBytes <= this.#context.options.highWaterMarkBytes / 2) {
-      this.#congested = false
-      if (this.#life === 'live') this.#context.owner.onDrain(this)
+    if (this.#hasDrained && !this.#drainScheduled) {
+      this.#drainScheduled = true
+      // In a turn of its own. The kernel may take a write at once, so that a producer that goes on here would write, be told, and write again without an end:
+      // nothing would be read any more, no timer would fire, and the peer would seem dead.
+      this.#runtime.nextTurn(() => {
+        this.#drainScheduled = false
+        if (!this.#hasDrained) return
+        this.#congested = false
+        if (this.#life === 'live') this.#context.owner.onDrain(this)
+      })
     }
+  }
+
+  /** Half, so that a producer that fills and waits does not wait for every single frame. */
+  get #hasDrained(): boolean {
+    return this.#congested && this.bufferedBytes <= this.#context.options.highWaterMarkBytes / 2
   }
 
   /** Writes what there is, then closes. What still comes is read and thrown away: unread bytes would make the kernel reset the connection and lose ours. */

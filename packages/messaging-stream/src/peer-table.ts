@@ -132,9 +132,11 @@ export class PeerTable implements ConnectionOwner {
       const { current } = entry
       if (current === undefined) continue
       const silentMs = nowMs - current.heardAtMs
-      // Found within the time-out, so at the last tick before it is over.
-      if (silentMs >= heartbeatTimeoutMs - tickMs) this.#suspect(current, heartbeatTimeoutMs - tickMs)
-      else if (silentMs >= heartbeatIntervalMs) current.ping(0)
+      // Found within the time-out, so at the last tick before it is over: unless this process stood still itself, and never asked.
+      const askedForMs = nowMs - (current.askedAtMs ?? nowMs)
+      if (silentMs >= heartbeatTimeoutMs - tickMs && askedForMs >= heartbeatTimeoutMs - 2 * heartbeatIntervalMs - tickMs)
+        this.#suspect(current, heartbeatTimeoutMs - tickMs)
+      else if (silentMs >= heartbeatIntervalMs) current.askForLife()
     }
   }
 

@@ -266,6 +266,36 @@ describe('the peer table', () => {
     expect(a.frames).toHaveLength(1)
   })
 
+  test('when this process itself stood still, nobody is given up who was not asked for a sign of life', () => {
+    const { network, runtime, a, b } = pair({ heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 4_000 })
+    a.connect(b)
+    settle(network, runtime)
+    // The peer only ever answers, and was asked nothing meanwhile.
+    runtime.nowMs += 60_000
+    a.peers.checkHeartbeats(500)
+    settle(network, runtime)
+    expect(a.events).toEqual(['up b-1'])
+    for (let ticks = 0; ticks < 20; ticks++) {
+      runtime.advance(500)
+      a.peers.checkHeartbeats(500)
+      settle(network, runtime)
+    }
+    expect(a.events).toEqual(['up b-1'])
+    // One that is dead is found after another question.
+    const own = network.sockets.find((socket) => !socket.destroyed)
+    if (own?.other === undefined) throw new Error('no connection')
+    own.other.blocked = true
+    runtime.nowMs += 60_000
+    let waitedMs = 0
+    for (; a.sees(b) && waitedMs < 10_000; waitedMs += 500) {
+      a.peers.checkHeartbeats(500)
+      settle(network, runtime)
+      runtime.advance(500)
+    }
+    expect(waitedMs).toBeGreaterThanOrEqual(1_500)
+    expect(waitedMs).toBeLessThanOrEqual(4_000)
+  })
+
   test('counts what nobody reads, and says when there is room', () => {
     const { network, runtime, a, b } = pair({ highWaterMarkBytes: 10_000 })
     a.connect(b)
@@ -281,6 +311,9 @@ describe('the peer table', () => {
     settle(network, runtime)
     expect(a.events).toEqual(['up b-1'])
     socket.unblock()
+    network.run()
+    // In a turn of its own: who goes on sending at once, while the kernel takes all of it, must not keep the event loop from everything else.
+    expect(a.events).toEqual(['up b-1'])
     settle(network, runtime)
     expect(a.events).toEqual(['up b-1', 'drain b-1'])
     expect(a.peers.connectionOf('b')?.bufferedBytes).toBe(0)
