@@ -1,10 +1,10 @@
-// A cluster of real processes for the cluster suites: the embedded store and a client that hosts nothing in the driver's own process, hosts beside it.
+// A cluster of real processes for the cluster suites: a store, a client that hosts nothing in the driver's own process, hosts beside it.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { type ActorRef, ClusterActorSystem, ConsoleLogger, clusterDefaults } from '@cajun/core'
 import { TcpMessagingSystem } from '@cajun/messaging-tcp'
-import { MemoryMetadataServer, MemoryMetadataStore } from '@cajun/metadata-memory'
+import { type StoreServer, sharedStore } from '../stores/stores.ts'
 import { Counter } from './counter.ts'
 
 const SETTLED_WITHIN_MS = 30_000
@@ -12,29 +12,34 @@ const SETTLED_WITHIN_MS = 30_000
 export class BenchCluster {
   readonly client: ClusterActorSystem
   readonly hosts = new Map<string, ChildProcess>()
-  readonly #store: MemoryMetadataServer
+  readonly #store: string
+  readonly #server: StoreServer
   readonly #ttlMs: number
 
-  private constructor(store: MemoryMetadataServer, client: ClusterActorSystem, ttlMs: number) {
+  private constructor(store: string, server: StoreServer, client: ClusterActorSystem, ttlMs: number) {
     this.#store = store
+    this.#server = server
     this.client = client
     this.#ttlMs = ttlMs
   }
 
-  static async start(ttlMs: number): Promise<BenchCluster> {
-    const store = await MemoryMetadataServer.start()
+  /** `store`: a name in `sharedStores`. */
+  static async start(ttlMs: number, store = 'embedded, loopback'): Promise<BenchCluster> {
+    const { serve, client: storeClient } = sharedStore(store)
+    const server = await serve()
     const client = await ClusterActorSystem.start({
       clusterId: 'bench',
       nodeId: 'client',
       hosts: [],
-      metadata: new MemoryMetadataStore({ database: store.database }),
+      metadata: storeClient(server.url),
+      acceptUnfencedStore: true,
       messaging: new TcpMessagingSystem({ port: 0 }),
       actors: [Counter],
       strict: false,
       sessionTtlMs: ttlMs,
       logger: new ConsoleLogger('error'),
     })
-    return new BenchCluster(store, client, ttlMs)
+    return new BenchCluster(store, server, client, ttlMs)
   }
 
   counter(id: string): ActorRef {
@@ -43,7 +48,7 @@ export class BenchCluster {
 
   /** Resolves when the node has its share of the shards. */
   async add(nodeId: string): Promise<void> {
-    const host = fork(new URL('./node-process.ts', import.meta.url), [nodeId, this.#store.url, String(this.#ttlMs)], {
+    const host = fork(new URL('./node-process.ts', import.meta.url), [nodeId, this.#store, this.#server.url, String(this.#ttlMs)], {
       execArgv: ['--conditions=@cajun/source', '--disable-warning=ExperimentalWarning'],
     })
     this.hosts.set(nodeId, host)
@@ -83,7 +88,7 @@ export class BenchCluster {
   async close(): Promise<void> {
     for (const nodeId of [...this.hosts.keys()]) await this.kill(nodeId)
     await this.client.stop({ drain: false })
-    await this.#store.close()
+    await this.#server.close()
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { ActorSystem, defineActor } from '@cajun/core'
 import { dispatch, spawn, start } from 'nact'
+import { createActor, fromTransition } from 'xstate'
 import { FloorActor, floorTell } from './floor.ts'
 
 const [subject, state, countText] = process.argv.slice(2)
@@ -69,6 +70,23 @@ const builders: Record<string, () => void> = {
         `actor-${i}`,
       )
       if (state === 'used') dispatch(ref, 1)
+    }
+  },
+  xstate() {
+    const registry = new Map<string, unknown>()
+    keep.push(registry)
+    const logic = fromTransition(
+      (own: { value: number }, { by }: { type: 'add'; by: number }) => {
+        handled++
+        return { value: own.value + by }
+      },
+      { value: 0 },
+    )
+    for (let i = 0; i < count; i++) {
+      const id = `actor-${i}`
+      const actor = createActor(logic, { id }).start()
+      registry.set(id, actor)
+      if (state === 'used') actor.send({ type: 'add', by: 1 })
     }
   },
 }

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
-const ACTORS = { cajun: 200_000, runq: 200_000, nact: 50_000 }
+const ACTORS = { cajun: 200_000, runq: 200_000, nact: 50_000, xstate: 50_000 }
 export type MemorySubject = keyof typeof ACTORS
 
 export async function memoryOf(subject: MemorySubject, state: 'fresh' | 'used'): Promise<number> {

@@ -1,13 +1,17 @@
-// The local suites: the same conversations on Cajun (definitions and refs as users write them), on the floor, and on nact.
+// The local suites: the same conversations on Cajun (definitions and refs as users write them), on the floor, on nact, and, where actors are only told
+// something, on xstate (transition functions; its `send` runs the receiver before it returns).
 // Each run counts what the receivers handled, and throws when anything is missing.
 
 import { type ActorRef, ActorSystem, defineActor } from '@cajun/core'
 import { dispatch, query, spawn, start, stop } from 'nact'
+import { createActor, fromTransition } from 'xstate'
 import { type BenchCase, type BenchGroup, perSecond, single } from '../measure.ts'
 import { FloorActor, floorAsk, floorTell } from './floor.ts'
 import { memoryOf } from './memory.ts'
 
 const FLOOD = 1_000_000
+/** Of the messages, this part to xstate: it would take most of the time otherwise. */
+const XSTATE_SHARE = 10
 
 function counting(expected: number): { done: Promise<void>; hit: () => void } {
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -96,6 +100,22 @@ function oneWay(
             })
           }),
       }),
+      xstate: async () => {
+        const share = Math.floor(messages / XSTATE_SHARE)
+        const { done, hit } = counting(share)
+        const logic = fromTransition((state: number, _event: { type: 'hit'; n: number }) => {
+          hit()
+          return state + 1
+        }, 0)
+        const actors = Array.from({ length: receivers }, () => createActor(logic).start())
+        let sent = 0
+        return perSecond(share, async () => {
+          await tellAll((receiver, n) => {
+            if (sent++ < share) (actors[receiver] as (typeof actors)[0]).send({ type: 'hit', n })
+          })
+          await done
+        })
+      },
     },
   }
 }
@@ -334,6 +354,18 @@ const spawns: BenchCase = {
           for (let i = 0; i < share; i++) spawn(system, () => {}, `actor-${i}`)
         })
       }),
+    xstate: () => {
+      const share = SPAWNS / 5
+      const logic = fromTransition((state: { value: number }) => state, { value: 0 })
+      const registry = new Map<string, unknown>()
+      return perSecond(share, async () => {
+        for (let i = 0; i < share; i++) {
+          const id = `actor-${i}`
+          registry.set(id, createActor(logic, { id }).start())
+        }
+        if (registry.size !== share) throw new Error('actors are missing')
+      })
+    },
   },
 }
 
@@ -346,6 +378,7 @@ function memory(state: 'fresh' | 'used'): BenchCase {
       cajun: () => memoryOf('cajun', state),
       runq: () => memoryOf('runq', state),
       nact: () => memoryOf('nact', state),
+      xstate: () => memoryOf('xstate', state),
     },
   }
 }

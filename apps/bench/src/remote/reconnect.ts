@@ -1,11 +1,11 @@
 // How long a cut connection keeps a message waiting: from the reset of both directions until a message sent at that moment was handled and
-// acknowledged. Every node is reached through a proxy, which does the cutting. The floor: a bare socket that connects anew and is answered.
+// acknowledged. Every node, or the broker, is reached through a proxy, which does the cutting. The floor: a bare socket that connects anew and is answered.
 
 import { connect, createServer } from 'node:net'
 import { FaultProxy } from '@cajun/fault-proxy'
 import type { BenchGroup, OpenGroup } from '../measure.ts'
 import { SubjectPair } from './subject-pair.ts'
-import { portForNode, prepareTransport } from './transports.ts'
+import { isBroker, portForNode, prepareTransport } from './transports.ts'
 
 const NAME = 'reconnect'
 
@@ -27,8 +27,14 @@ async function open(transport: string): Promise<OpenGroup> {
     proxies.push(proxy)
     return { port, advertise: proxy.address }
   }
-  const receiverVia = await via()
-  const pair = await SubjectPair.start('cajun', { transport, via: receiverVia }, await via())
+  const start = async (): Promise<SubjectPair> => {
+    if (!isBroker(transport)) return SubjectPair.start('cajun', { transport, via: await via() }, await via())
+    const [target] = /[\w.]+:\d+$/.exec(server.url as string) as RegExpExecArray
+    const proxy = await FaultProxy.listen({ target })
+    proxies.push(proxy)
+    return SubjectPair.start('cajun', { transport, url: server.url?.replace(target, proxy.address) })
+  }
+  const pair = await start()
   const echo = createServer((socket) => void socket.on('error', () => {}).pipe(socket))
   await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve))
   const proxy = await FaultProxy.listen({ target: `127.0.0.1:${(echo.address() as { port: number }).port}` })

@@ -14,7 +14,8 @@ export type Work =
   | { readonly do: 'awaited'; readonly count: number; readonly bytes: number; readonly guarantee: Guarantee; readonly lanes: number }
   /** Bare frames of a transport; `count` is in bytes, as it is for the receiver. */
   | { readonly do: 'frames'; readonly count: number; readonly bytes: number }
-  | { readonly do: 'ask'; readonly count: number; readonly bytes: number; readonly lanes: number }
+  /** Exactly once, unless it says otherwise. */
+  | { readonly do: 'ask'; readonly count: number; readonly bytes: number; readonly lanes: number; readonly guarantee?: Guarantee }
 
 export interface ReceiverSetUp {
   /** The transport's name, for subjects that have a choice. */

@@ -3,17 +3,18 @@
 
 import type { Guarantee } from '@cajun/core/adapter'
 import type { BenchCase, BenchGroup, OpenGroup, Subject } from '../measure.ts'
+import { guarantees } from './guarantees.ts'
 import { type LazyPair, Pairs } from './pairs.ts'
 import { PAYLOAD_BYTES } from './payloads.ts'
 import { reconnectGroup } from './reconnect.ts'
 import type { Work } from './subject.ts'
 import { transportNames } from './transports.ts'
 
-const GUARANTEES: readonly Guarantee[] = ['at-most-once', 'at-least-once', 'exactly-once']
 const LANES = [1, 64, 1_024] as const
-const AWAITED_LANES = 1_024
-/** Transports whose connections between two nodes can be cut by a proxy. */
-const CONNECTED: readonly string[] = ['tcp', 'websocket']
+const AWAITED: readonly { readonly name: string; readonly guarantee: Guarantee; readonly lanes: number }[] = [
+  { name: 'awaited send 64 B, at-most-once', guarantee: 'at-most-once', lanes: 1 },
+  { name: 'awaited send 64 B, exactly-once, 1024 producers', guarantee: 'exactly-once', lanes: 1_024 },
+]
 const RUNS = { warmUps: 2, runs: 5 } as const
 
 /** How much one run of a transport does, so that it takes some 0.3 to 0.5 s. */
@@ -33,7 +34,7 @@ function oneWayCases(transport: string, pairs: Pairs, bytes: number): BenchCase[
   const floor = running(pairs.raw, { ...work('at-most-once'), count: count * 2 })
   const peer = running(pairs.moleculer, { ...work('at-most-once'), count: Math.round(count / 8) })
   const overTcp = pairs.tcp
-  return GUARANTEES.map((guarantee) => ({
+  return guarantees.map((guarantee) => ({
     suite: transport,
     case: `oneway ${bytes} B, ${guarantee}`,
     metrics: oneWayMetrics,
@@ -58,10 +59,7 @@ function awaitedCases(transport: string, { cajun }: Pairs): BenchCase[] {
       'not awaited': running(cajun, { do: 'oneway', count, bytes, guarantee }),
     },
   })
-  return [
-    awaited(`awaited send ${bytes} B, at-most-once`, 'at-most-once', 1),
-    awaited(`awaited send ${bytes} B, exactly-once, ${AWAITED_LANES} producers`, 'exactly-once', AWAITED_LANES),
-  ]
+  return AWAITED.map(({ name, guarantee, lanes }) => awaited(name, guarantee, lanes))
 }
 
 function askCases(transport: string, pairs: Pairs): BenchCase[] {
@@ -84,6 +82,20 @@ function askCases(transport: string, pairs: Pairs): BenchCase[] {
   })
 }
 
+const roundTripName = (guarantee: Guarantee): string => `ask 64 B, ${guarantee}`
+
+/** One ask at a time, under each guarantee. */
+function roundTripCases(transport: string, { cajun }: Pairs): BenchCase[] {
+  return guarantees.map((guarantee) => ({
+    suite: transport,
+    case: roundTripName(guarantee),
+    metrics: askMetrics,
+    subjects: {
+      cajun: running(cajun, { do: 'ask', count: Math.round(3_000 * (SHARE[transport] as number)), bytes: 64, lanes: 1, guarantee }),
+    },
+  }))
+}
+
 function group(transport: string, makeCases: (pairs: Pairs) => BenchCase[], cases: readonly string[]): BenchGroup {
   return {
     suite: transport,
@@ -102,16 +114,21 @@ function groupsOf(transport: string): BenchGroup[] {
       group(
         transport,
         (pairs) => oneWayCases(transport, pairs, bytes),
-        GUARANTEES.map((guarantee) => `oneway ${bytes} B, ${guarantee}`),
+        guarantees.map((guarantee) => `oneway ${bytes} B, ${guarantee}`),
       ),
     ),
-    group(transport, (pairs) => awaitedCases(transport, pairs), ['awaited send']),
+    group(
+      transport,
+      (pairs) => awaitedCases(transport, pairs),
+      AWAITED.map(({ name }) => name),
+    ),
     group(
       transport,
       (pairs) => askCases(transport, pairs),
       LANES.map((lanes) => `ask 64 B, ${lanes} in flight`),
     ),
-    ...(CONNECTED.includes(transport) ? [reconnectGroup(transport)] : []),
+    group(transport, (pairs) => roundTripCases(transport, pairs), guarantees.map(roundTripName)),
+    reconnectGroup(transport),
   ]
 }
 

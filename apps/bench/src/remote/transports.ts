@@ -30,7 +30,8 @@ const transports: Readonly<Record<string, Transport>> = {
     package: '@cajun/messaging-kafka',
     exports: 'KafkaMessagingSystem',
     backend: 'kafka',
-    options: ({ url }) => ({ brokers: [url] }),
+    // A broker names itself as it is reached without a proxy.
+    options: ({ url }) => ({ brokers: [url], brokerAddress: () => url as string }),
   },
 }
 
@@ -53,6 +54,11 @@ export async function prepareTransport(name: string): Promise<{ readonly url: st
   if (!location.available) throw new Unavailable(`${location.reason}. ${location.remedy}`)
   const server = await Backend.start(backend as BackendName)
   return { url: server.url, close: () => server[Symbol.asyncDispose]() }
+}
+
+/** Whether nodes reach each other through a server, and not one another's address. */
+export function isBroker(name: string): boolean {
+  return find(name).backend !== undefined
 }
 
 function find(name: string): Transport {

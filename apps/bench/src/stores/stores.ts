@@ -1,5 +1,4 @@
-// The stores by name, each with two clients: one that is measured and a peer that watches. Servers are started as `@cajun/backends` does: Redis syncs
-// each write, the others none.
+// The stores by name: their servers, and clients of them. Servers are started as `@cajun/backends` does: Redis syncs each write, the others none.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,13 +12,32 @@ import { Unavailable } from '../measure.ts'
 
 const TIMEOUT_MS = 30_000
 
+export interface StoreServer {
+  readonly url: string
+  close(): Promise<void>
+}
+
+interface SharedStore {
+  /** Rejects with `Unavailable` when this machine lacks it. */
+  serve(): Promise<StoreServer>
+  client(url: string): MetadataStore
+}
+
+/** Those that several processes can share. */
+export const sharedStores: Readonly<Record<string, SharedStore>> = {
+  'embedded, loopback': { serve: serveEmbedded, client: (url) => new MemoryMetadataStore({ url }) },
+  etcd: { serve: () => serve('etcd'), client: (url) => new EtcdMetadataStore({ endpoints: [url], timeoutMs: TIMEOUT_MS }) },
+  redis: { serve: () => serve('redis'), client: (url) => new RedisMetadataStore({ url, timeoutMs: TIMEOUT_MS }) },
+  zookeeper: { serve: () => serve('zookeeper'), client: (url) => new ZooKeeperMetadataStore({ endpoints: [url], timeoutMs: TIMEOUT_MS }) },
+}
+
 export interface OpenStore {
   readonly store: MetadataStore
   readonly peer: MetadataStore
   close(): Promise<void>
 }
 
-/** Each rejects with `Unavailable` when this machine lacks its server. */
+/** With two clients each: one that is measured and a peer that watches. */
 export const stores: Readonly<Record<string, () => Promise<OpenStore>>> = {
   'embedded, in process': () => {
     const database = new EmbeddedDatabase()
@@ -28,29 +46,39 @@ export const stores: Readonly<Record<string, () => Promise<OpenStore>>> = {
       async () => {},
     )
   },
-  'embedded, loopback': async () => {
-    const child = spawn(process.execPath, ['--conditions=@cajun/source', new URL('./embedded-server.ts', import.meta.url).pathname], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
-    const [url] = await once(child.stdout, 'data')
-    return opened(
-      () => new MemoryMetadataStore({ url: String(url).trim() }),
-      async () => void child.kill(),
-    )
-  },
-  etcd: () => onServer('etcd', (url) => new EtcdMetadataStore({ endpoints: [url], timeoutMs: TIMEOUT_MS })),
-  redis: () => onServer('redis', (url) => new RedisMetadataStore({ url, timeoutMs: TIMEOUT_MS })),
-  zookeeper: () => onServer('zookeeper', (url) => new ZooKeeperMetadataStore({ endpoints: [url], timeoutMs: TIMEOUT_MS })),
+  ...Object.fromEntries(
+    Object.entries(sharedStores).map(([name, { serve, client }]) => [
+      name,
+      async () => {
+        const server = await serve()
+        return opened(
+          () => client(server.url),
+          () => server.close(),
+        )
+      },
+    ]),
+  ),
 }
 
-async function onServer(name: BackendName, make: (url: string) => MetadataStore): Promise<OpenStore> {
+export function sharedStore(name: string): SharedStore {
+  const store = sharedStores[name]
+  if (store === undefined) throw new Error(`no store is called '${name}'; there are ${Object.keys(sharedStores).join(', ')}`)
+  return store
+}
+
+async function serve(name: BackendName): Promise<StoreServer> {
   const location = await locate(name)
   if (!location.available) throw new Unavailable(`${location.reason}. ${location.remedy}`)
   const server = await Backend.start(name)
-  return opened(
-    () => make(server.url),
-    () => server[Symbol.asyncDispose](),
-  )
+  return { url: server.url, close: () => server.stop() }
+}
+
+async function serveEmbedded(): Promise<StoreServer> {
+  const child = spawn(process.execPath, ['--conditions=@cajun/source', new URL('./embedded-server.ts', import.meta.url).pathname], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const [url] = await once(child.stdout, 'data')
+  return { url: String(url).trim(), close: async () => void child.kill() }
 }
 
 async function opened(make: () => MetadataStore, close: () => Promise<void>): Promise<OpenStore> {

@@ -69,7 +69,8 @@ function sending(refs: readonly ActorRef[], lost: string[]): Sending {
   return async (work: Work) => {
     const make = payloads(work.bytes)
     if (work.do === 'frames') throw new Error('actors take messages, not frames')
-    const targets = work.do === 'ask' ? refs : refs.map((ref) => ref.with({ guarantee: work.guarantee }))
+    const { guarantee } = work
+    const targets = guarantee === undefined ? refs : refs.map((ref) => ref.with({ guarantee }))
     const target = (n: number): ActorRef => targets[n % RECEIVERS] as ActorRef
     if (work.do === 'oneway') {
       for (let n = 0; n < work.count; n++) {
