@@ -64,14 +64,14 @@ export class Connection {
     return this.#lanes.some((lane) => lane.lastArrivalMs > loop.nowMs + 30 * profile.latencyMs)
   }
 
-  joins(a: string, b: string): boolean {
+  get hosts(): readonly [string, string] {
     const [{ from, to }] = this.#lanes
-    return (from.nodeId === a && to.nodeId === b) || (from.nodeId === b && to.nodeId === a)
+    return [from.nodeId, to.nodeId]
   }
 
   /** The acceptor is up first; the dialler when that news has come to it, ahead of every frame. */
   open(): void {
-    this.#network.connections.add(this)
+    this.#network.opened(this)
     const [out, back] = this.#lanes
     out.from.connections.set(out.to, this)
     out.to.connections.set(out.from, this)
@@ -126,7 +126,7 @@ export class Connection {
   }
 
   #forget(): void {
-    this.#network.connections.delete(this)
+    this.#network.forgotten(this)
     for (const { from, to } of this.#lanes) if (from.connections.get(to) === this) from.connections.delete(to)
   }
 

@@ -48,6 +48,8 @@ export class SimulatedNetwork {
   readonly profile: NetworkProfile
   readonly marks: Marks
   readonly connections: Set<Connection> = new Set()
+  /** Those of the above that join two hosts, by both their ids in order. */
+  readonly #between = new Map<string, Set<Connection>>()
   observer: NetworkObserver | undefined
   readonly #paths = new Map<string, Path>()
   readonly #listening = new Map<string, SimulatedMessaging>()
@@ -78,18 +80,18 @@ export class SimulatedNetwork {
   /** Nothing gets from one host to the other. What is under way waits; connections end when the silence has lasted for the heartbeat's time-out. */
   cut(from: string, to: string): void {
     this.path(from, to).cuts++
-    for (const connection of [...this.connections]) connection.checkSilence(from, to)
+    for (const connection of this.#allBetween(from, to)) connection.checkSilence(from, to)
   }
 
   mend(from: string, to: string): void {
     const path = this.path(from, to)
     path.cuts = Math.max(0, path.cuts - 1)
-    if (path.cuts === 0) for (const connection of [...this.connections]) connection.release(from, to)
+    if (path.cuts === 0) for (const connection of this.#allBetween(from, to)) connection.release(from, to)
   }
 
   /** Every connection between the two breaks; what was under way is lost from some point on. */
   reset(a: string, b: string): void {
-    for (const connection of [...this.connections]) if (connection.joins(a, b)) connection.break('reset')
+    for (const connection of this.#allBetween(a, b)) connection.break('reset')
   }
 
   healAll(): void {
@@ -128,6 +130,24 @@ export class SimulatedNetwork {
     return this.#listening.get(nodeId)
   }
 
+  opened(connection: Connection): void {
+    this.connections.add(connection)
+    const key = pairOf(connection.hosts)
+    const known = this.#between.get(key)
+    if (known === undefined) this.#between.set(key, new Set([connection]))
+    else known.add(connection)
+  }
+
+  forgotten(connection: Connection): void {
+    this.connections.delete(connection)
+    this.#between.get(pairOf(connection.hosts))?.delete(connection)
+  }
+
+  /** In order of opening. */
+  #allBetween(a: string, b: string): readonly Connection[] {
+    return [...(this.#between.get(pairOf([a, b])) ?? [])]
+  }
+
   connectionBetween(a: SimulatedMessaging, b: SimulatedMessaging): Connection | undefined {
     const connection = a.connections.get(b)
     return connection?.isBroken === true ? undefined : connection
@@ -136,4 +156,8 @@ export class SimulatedNetwork {
   establish(dialler: SimulatedMessaging, acceptor: SimulatedMessaging): void {
     new Connection(this, dialler, acceptor).open()
   }
+}
+
+function pairOf([a, b]: readonly [string, string]): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`
 }
