@@ -110,6 +110,21 @@ describe('a process that was away for longer than others remember it', () => {
   })
 })
 
+it('a process that is stopping when it could come back does not become another one', async () => {
+  const { cluster, a } = await two()
+  const former = a.processId
+  const events: unknown[] = []
+  a.events.on('process-replaced', (event) => events.push(event))
+  cutOff(cluster)
+  await cluster.pass(RETENTION_MS + TTL_MS)
+  const stopped = a.stop()
+  heal(cluster)
+  await cluster.settled(stopped)
+  await cluster.pass(5_000)
+  expect(events).toEqual([])
+  expect(a.processId).toBe(former)
+})
+
 it('a process that was away for less comes back as itself, and what it had sent is handled once', async () => {
   const { cluster, a, b, onB } = await two()
   const former = a.processId
