@@ -33,8 +33,6 @@
 
 export const HEADER_BYTES = 34
 export const SLAB_BYTES: number = 64 * 1024
-/** The first slab of a link; each next one is twice as large, up to the above. */
-export const FIRST_SLAB_BYTES: number = 1024
 
 export const FLAG_NUMBERED = 1
 /** First frame after each connection, until answered: who am I, whom do I know, what have I seen. */

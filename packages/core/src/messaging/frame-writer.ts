@@ -1,7 +1,7 @@
 // Writes items into slabs: the bytes that go to the transport are the ones kept for sending again. Owns layout, not meaning:
 // what is interned, numbered or gated is decided by who calls.
 
-import { FIRST_SLAB_BYTES, FLAG_NUMBERED, HEADER_BYTES, ITEM_VOID, SLAB_BYTES } from './frame-format.ts'
+import { FLAG_NUMBERED, HEADER_BYTES, ITEM_VOID, SLAB_BYTES } from './frame-format.ts'
 import { allocateSlab, type NativeBuffer } from './native-buffer.ts'
 
 export interface FrameHeader {
@@ -73,8 +73,6 @@ export class FrameWriter<F extends Frame> {
   /** End of the usable bytes. */
   end = 0
   frame: F | undefined = undefined
-  /** Of the next slab: most of a large cluster's links hardly say anything. */
-  #slabBytes = FIRST_SLAB_BYTES
   readonly #makeFrame: (bytes: NativeBuffer, start: number) => F
   readonly #onClosed: (frame: F) => void
 
@@ -92,8 +90,7 @@ export class FrameWriter<F extends Frame> {
     }
     const needed = HEADER_BYTES + bytes
     if (this.at + needed > this.end) {
-      this.bytes = allocateSlab(Math.max(this.#slabBytes, needed))
-      this.#slabBytes = Math.min(this.#slabBytes * 2, SLAB_BYTES)
+      this.bytes = allocateSlab(Math.max(SLAB_BYTES, needed))
       this.at = 0
       this.end = this.bytes.length
     }

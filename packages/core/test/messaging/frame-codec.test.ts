@@ -74,18 +74,6 @@ describe('frames', () => {
     expect(frames[2]?.bytes.length).toBe(3 * SLAB_BYTES + HEADER_BYTES)
   })
 
-  it('take little memory until much is said: each slab is twice as large as the one before, up to the usual size', () => {
-    const { frames, made } = writer()
-    for (let i = 0; i < 400; i++) {
-      made.reserve(500)
-      made.at += 500
-      made.close()
-    }
-    const slabs = [...new Set(frames.map((frame) => frame.bytes))].map((bytes) => bytes.length)
-    expect(slabs.slice(0, 8)).toEqual([1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536, 65_536])
-    expect(Math.max(...slabs)).toBe(SLAB_BYTES)
-  })
-
   it('are not made of nothing', () => {
     const { frames, made } = writer()
     made.reserve(100)
