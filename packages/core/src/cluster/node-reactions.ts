@@ -34,6 +34,7 @@ export class NodeReactions {
   }
 
   sessionLost(self: Owner, reason: string): void {
+    this.#node.endpoint.leaseLost()
     this.#node.keeper.suspendAll()
     void this.#node.candidacy.withdraw()
     if (this.#node.stopping) return

@@ -41,6 +41,7 @@ export class DeliveryEndpoint implements MessagingHandler {
   readonly #flusher: Flusher
   readonly #reader: FrameReader
   readonly #tenureHost: TenureHost
+  #leaseLosses = 0
 
   constructor(options: DeliveryOptions) {
     const core = new DeliveryCore(options)
@@ -94,6 +95,7 @@ export class DeliveryEndpoint implements MessagingHandler {
     })
     this.#tenureHost = {
       keptBudget: core.keptBudget,
+      leaseLosses: () => this.#leaseLosses,
       source: (nodeId, processId) => this.#processes.source(nodeId, processId),
       revive: (tenure, snapshot) => this.#revive(tenure, snapshot),
       retry: (_tenure, streams) => {
@@ -167,6 +169,11 @@ export class DeliveryEndpoint implements MessagingHandler {
     this.#outbound.placementChanged(kind)
     this.#processes.forgetGonePeers(() => this.#outbound.streams.all())
     this.#flusher.markKind(kind)
+  }
+
+  /** What was handed over under it may not leave under a later one. (Tenures that are held are suspended one by one.) */
+  leaseLost(): void {
+    this.#leaseLosses++
   }
 
   /** The gate may have opened (session renewed or regained): what was held leaves. Also found by a timer within 50 ms. */

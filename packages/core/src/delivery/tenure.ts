@@ -34,6 +34,8 @@ export interface TenureOptions {
 /** What a tenure needs of its endpoint. */
 export interface TenureHost {
   readonly keptBudget: KeptBudget
+  /** How often the lease was lost. */
+  leaseLosses(): number
   source(nodeId: string, processId: string): Source
   revive(tenure: Tenure, snapshot: unknown): Message
   /** A mailbox has room: these may offer their messages again. */
@@ -58,6 +60,8 @@ export class Tenure {
   readonly #mayLeave: () => boolean
   #epoch: number
   #state: TenureState = 'active'
+  /** How often the lease had been lost when this ended. */
+  #discardedAfter = 0
   /** Streams whose messages a full mailbox refused, by the actor's id. */
   readonly #waiting = new Map<string, Set<InStream | OutStream>>()
   /** Actors whose mailbox gave its messages back: they take none until the tenure has changed. */
@@ -103,9 +107,10 @@ export class Tenure {
 
   /** Acknowledgements, replies and messages from its turns may go to the transport, at this moment. */
   mayLeaveNow(): boolean {
+    // Handed over, and then the lease was lost, whether or not anybody asked meanwhile: there is no way back for it.
+    if (this.#state === 'discarded' && this.#discardedAfter !== this.#host.leaseLosses()) this.isFenced = true
     if (this.isSuspended || this.isFenced) return false
     if (this.#mayLeave()) return true
-    // Handed over, and then the lease was lost: there is no way back for it.
     if (this.#state === 'discarded') this.isFenced = true
     return false
   }
@@ -198,6 +203,7 @@ export class Tenure {
     if (this.#state === 'discarded') return
     const isHandedOver = this.#state === 'sealed' && this.mayLeaveNow()
     this.#state = 'discarded'
+    this.#discardedAfter = this.#host.leaseLosses()
     this.isFenced = !isHandedOver
     for (const message of this.held.splice(0)) message.forgetTurn()
     this.records.clear()

@@ -176,6 +176,30 @@ describe('a message sent from a turn', () => {
     expect(a.deadLetters.map((l) => l.reason)).toEqual(['fenced'])
   })
 
+  // Nobody asks while the lease is lost.
+  it('does not leave under a later lease than the one that its actor was handed over under', async () => {
+    const { world, a, b } = await three()
+    const location = world.appoint(1, a)
+    a.see(location)
+    b.discard(1)
+    const from = a.open(1, location.epoch).tenure
+    world.tellAll()
+    // It waits for its peer meanwhile.
+    world.network.drop('a', 'b')
+    world.network.cut('a', 'b')
+    a.endpoint.tell(at(), 'x', 'too late', from === undefined ? {} : { from })
+    from?.seal()
+    a.discard(1)
+    expect(from?.isFenced).toBe(false)
+    a.leaseIsSafe = false
+    a.endpoint.leaseLost()
+    a.leaseIsSafe = true
+    world.network.restore('a', 'b')
+    world.advance(5_000)
+    expect(payloads(tableOf(b).effects)).toEqual([])
+    expect(a.deadLetters.map((l) => l.reason)).toEqual(['fenced'])
+  })
+
   // Found by the simulation (seed 204 of store-down, store-cut and pause with 600 messages): it left although the turn that sent it was void.
   it('does not leave from a mailbox of the same process that gave it back after the lease had ended', async () => {
     const { world, a, b, c } = await three()
