@@ -146,8 +146,8 @@ const TARGETS: readonly Target[] = [
   planning('unequal capacities'),
   {
     part: 'cluster',
-    what: 'a million actors on one node, each used once: resident memory',
-    ours: { suite: 'residents', case: 'a million actors, one process', metric: 'resident memory' },
+    what: 'a million actors on one node of a cluster, each used once: most resident memory',
+    ours: { suite: 'residents', case: 'a million actors, one node of a cluster', metric: 'largest resident memory' },
     bound: 1_024,
     atMost: true,
   },
