@@ -92,7 +92,7 @@ export class ClusterNode {
   storeId = ''
   /** What this node writes now. */
   protocolVersion: number
-  rebornAtMs = Number.NEGATIVE_INFINITY
+  rebornAtMs: number = Number.NEGATIVE_INFINITY
   /** Kinds whose documents are to be read, and when each was read last. */
   readonly #wanted = new Set<string>()
   readonly #log: ClusterLog
