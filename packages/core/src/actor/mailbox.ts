@@ -93,6 +93,10 @@ export class Mailbox {
   /** A small queue moves to a segment twice as large; a large one gets another behind it, so that nothing is copied and what is worked off is let go. */
   #extend(): void {
     const full = this.#newest
+    if (full === this.#oldest && this.count * 2 <= this.capacity) {
+      this.#toTheStart(full)
+      return
+    }
     const isOnly = full === this.#oldest && this.capacity < MOST_ENTRIES
     const segment = newSegment(isOnly ? this.capacity * 2 : MOST_ENTRIES)
     this.#newest = segment
@@ -104,6 +108,17 @@ export class Mailbox {
     let to = 0
     for (let from = this.#first; from < this.#end; from++) segment[to++] = full[from]
     this.#oldest = segment
+    this.#first = 0
+    this.#end = to
+  }
+
+  /** Half of it or more was worked off: a queue that is short but never empty needs no larger segment. At most one entry is moved for each that was pushed. */
+  #toTheStart(segment: Segment): void {
+    let to = 0
+    for (let from = this.#first; from < this.#end; from++) {
+      segment[to++] = segment[from]
+      segment[from] = undefined
+    }
     this.#first = 0
     this.#end = to
   }

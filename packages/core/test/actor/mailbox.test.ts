@@ -52,6 +52,21 @@ function expectOldest(mailbox: Mailbox, n: number): void {
   expect([mailbox.head(), mailbox.payload(), sender, mailbox.deadlineTick()]).toEqual([`h${n}`, n, { from: n }, n])
 }
 
+test('a queue that is short but never empty stays small, however much passes through it', () => {
+  for (const most of [1, 2, 4]) {
+    const mailbox = new Mailbox()
+    mailbox.push('h', 0, undefined, 0)
+    for (let next = 1, oldest = 0; next < 5_000; next++) {
+      mailbox.push('h', next, undefined, next)
+      while (mailbox.count > most) {
+        expect(mailbox.payload()).toBe(oldest++)
+        mailbox.drop()
+      }
+    }
+    expect(mailbox.capacity, `with at most ${most + 1} entries`).toBeLessThanOrEqual(16)
+  }
+})
+
 test('a handled message is not kept alive by the queue', async () => {
   const mailbox = new Mailbox()
   const kept: WeakRef<object>[] = []
