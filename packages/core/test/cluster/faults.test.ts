@@ -21,6 +21,10 @@ const Available = defineActor('available', { ...spec, onStoreLoss: 'continue' })
 const turns: number[] = []
 const Noting = defineActor('noting', { messages: { note: (_, n: number) => void turns.push(n) } })
 
+const Forwarding = defineActor('forwarding', {
+  messages: { forward: (ctx, to: string) => void ctx.ref(Noting, to).tell('note', 1) },
+})
+
 const started: string[] = []
 const Remembered = defineActor('remembered', {
   onStart(ctx) {
@@ -212,6 +216,29 @@ describe('a node that reaches the store but none of its peers', () => {
     cluster.network.restore('b', 'c')
     await cluster.until(async () => ((await cluster.units(a))['c'] ?? 0) >= 5, 60_000)
   })
+})
+
+it('what the turn of an actor sent that was handed over does not leave under a later lease', async () => {
+  turns.length = 0
+  const cluster = new MemoryCluster([Forwarding, Noting])
+  const a = await cluster.start('a', { hosts: ['forwarding'] })
+  const b = await cluster.start('b', { hosts: ['forwarding'] })
+  await cluster.start('c', { hosts: ['noting'] })
+  await cluster.settled(a.manager.migrate(Forwarding, 'f', 'a'))
+  const letters: string[] = []
+  a.onDeadLetter(({ reason, address }) => letters.push(`${address.kind}: ${reason}`))
+  // It can't leave yet: its peer is out of reach. The lease is lost and regained before anything has reason to ask.
+  cluster.network.cut('a', 'c')
+  await cluster.settled(b.ref(Forwarding, 'f').send('forward', 'n'))
+  await cluster.settled(b.manager.migrate(Forwarding, 'f', 'b'))
+  cluster.nodes.get('a')?.storeFaults.isolate()
+  await cluster.pass(TTL_MS + 200)
+  cluster.nodes.get('a')?.storeFaults.heal()
+  await cluster.until(async () => (await cluster.settled(a.health())).status !== 'suspended')
+  cluster.network.restore('a', 'c')
+  await cluster.pass(10_000)
+  expect(turns).toEqual([])
+  expect(letters).toEqual(['noting: fenced'])
 })
 
 describe('remembered actors', () => {
