@@ -34,6 +34,8 @@ const floatBytes = new Uint8Array(float.buffer)
 export function writeCompact(value: unknown, target: NativeBuffer, start: number, limit: number): number {
   // A getter of the payload sends another message.
   if (isWriting) return -1
+  // Keys are walked with what they inherit, which is nothing, unless somebody has put it there.
+  for (const _ in Object.prototype) return -1
   isWriting = true
   bytes = target
   at = start

@@ -32,7 +32,7 @@ class Node {
 let root = new Node()
 let nodes = 0
 
-/** The shape of these own, enumerable keys; undefined when there is none: too many keys, too long ones, others than ASCII, `__proto__`. */
+/** The shape of these enumerable keys, which are own ones while `Object.prototype` has none; undefined when there is none: too many keys, too long ones, others than ASCII, `__proto__`. */
 export function shapeOf(object: object): KeyShape | undefined {
   let node = root
   let count = 0

@@ -119,6 +119,20 @@ describe('the compact form', () => {
     expect(encodePayload({ ok: 1 })[0]).toBe(CODEC_COMPACT)
   })
 
+  it('carries own properties alone, whatever somebody did to Object.prototype', () => {
+    const prototype = Object.prototype as Record<string, unknown>
+    prototype['polluted'] = 'inherited'
+    try {
+      for (const payload of [{ first: 1 }, { first: 1, polluted: 'own' }, { first: 2 }]) {
+        const back = decodePayload(encodePayload(payload)) as object
+        expect(Object.entries(back)).toEqual(Object.entries(payload))
+      }
+    } finally {
+      delete prototype['polluted']
+    }
+    expect(clonePayload({ first: 1, polluted: 'own' })).toEqual({ first: 1, polluted: 'own' })
+  })
+
   it('refuses keys that lie, whether their shape is known or not', () => {
     const good = written({ ab: 1, cd: 2 })
     expect(read(good)).toEqual({ ab: 1, cd: 2 })
