@@ -64,6 +64,11 @@ export class Connection {
     return this.#lanes.some((lane) => lane.lastArrivalMs > loop.nowMs + 30 * profile.latencyMs)
   }
 
+  isBetween(a: SimulatedMessaging, b: SimulatedMessaging): boolean {
+    const [{ from, to }] = this.#lanes
+    return (from === a && to === b) || (from === b && to === a)
+  }
+
   get hosts(): readonly [string, string] {
     const [{ from, to }] = this.#lanes
     return [from.nodeId, to.nodeId]
@@ -73,8 +78,6 @@ export class Connection {
   open(): void {
     this.#network.opened(this)
     const [out, back] = this.#lanes
-    out.from.connections.set(out.to, this)
-    out.to.connections.set(out.from, this)
     out.to.process.post(() => {
       if (this.#broken || out.to.isStopped) return this.break('refused')
       this.#dispatch(back, { frame: undefined })
@@ -122,12 +125,7 @@ export class Connection {
       loop.after(newsMs, () => lane.to.process.post(() => this.#down(lane, reason)))
     }
     // Kept that long for what waits at a cut and outlives its connection.
-    loop.after(KEPT_AFTER_BREAK_MS, () => this.#forget())
-  }
-
-  #forget(): void {
-    this.#network.forgotten(this)
-    for (const { from, to } of this.#lanes) if (from.connections.get(to) === this) from.connections.delete(to)
+    loop.after(KEPT_AFTER_BREAK_MS, () => this.#network.forgotten(this))
   }
 
   /** A cut begins: if it lasts, the side that hears nothing gives up. */

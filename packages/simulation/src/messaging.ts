@@ -37,8 +37,6 @@ export class SimulatedMessaging implements MessagingSystem {
   #local: LocalIdentity | undefined
   #handler: MessagingHandler | undefined
   #stopped = false
-  /** The last connection with each other transport, alive or broken. */
-  readonly connections: Map<SimulatedMessaging, Connection> = new Map()
   readonly #live = new Map<string, Live>()
   readonly #wanted = new Map<string, Wanted>()
   /** Disconnected by us: its own attempts are refused until `connect` names it again. */

@@ -140,7 +140,10 @@ export class SimulatedNetwork {
 
   forgotten(connection: Connection): void {
     this.connections.delete(connection)
-    this.#between.get(pairOf(connection.hosts))?.delete(connection)
+    const key = pairOf(connection.hosts)
+    const known = this.#between.get(key)
+    known?.delete(connection)
+    if (known?.size === 0) this.#between.delete(key)
   }
 
   /** In order of opening. */
@@ -149,8 +152,7 @@ export class SimulatedNetwork {
   }
 
   connectionBetween(a: SimulatedMessaging, b: SimulatedMessaging): Connection | undefined {
-    const connection = a.connections.get(b)
-    return connection?.isBroken === true ? undefined : connection
+    return this.#allBetween(a.nodeId, b.nodeId).find((connection) => connection.isBetween(a, b) && !connection.isBroken)
   }
 
   establish(dialler: SimulatedMessaging, acceptor: SimulatedMessaging): void {
