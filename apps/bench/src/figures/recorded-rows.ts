@@ -11,10 +11,6 @@ export interface RowName {
   readonly metric?: string
 }
 
-export class MissingRow extends Error {
-  override readonly name = 'MissingRow'
-}
-
 export class RecordedRows {
   readonly all: readonly Row[]
 
@@ -30,13 +26,13 @@ export class RecordedRows {
     const row = this.find(name)
     if (row !== undefined) return row
     const { suite, case: text, subject = 'cajun', metric = 'throughput' } = name
-    throw new MissingRow(`no row was recorded of suite '${suite}', case '${text}', subject '${subject}', metric '${metric}'`)
+    throw new Error(`no row was recorded of suite '${suite}', case '${text}', subject '${subject}', metric '${metric}'`)
   }
 
   /** Of a suite, in the order of measuring. */
   casesOf(suite: string): readonly string[] {
     const cases = [...new Set(this.all.filter((row) => row.suite === suite).map((row) => row.case))]
-    if (cases.length === 0) throw new MissingRow(`no row was recorded of suite '${suite}'`)
+    if (cases.length === 0) throw new Error(`no row was recorded of suite '${suite}'`)
     return cases
   }
 

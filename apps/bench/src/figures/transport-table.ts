@@ -2,7 +2,7 @@
 
 import { guarantees } from '../remote/guarantees.ts'
 import { shown, significant, tableOf } from './format.ts'
-import { MissingRow, type RecordedRows } from './recorded-rows.ts'
+import type { RecordedRows } from './recorded-rows.ts'
 
 const ONE_WAY = /^oneway (\d+) B, (at-most-once|at-least-once|exactly-once)$/
 const IN_FLIGHT = /^ask 64 B, (\d+) in flight$/
@@ -10,7 +10,7 @@ const IN_FLIGHT = /^ask 64 B, (\d+) in flight$/
 export function transportTable(rows: RecordedRows, transport: string): string {
   const names = rows.casesOf(transport)
   const sizes = [...new Set(names.flatMap((name) => ONE_WAY.exec(name)?.[1] ?? []))]
-  if (sizes.length === 0) throw new MissingRow(`no row was recorded of messages one way over '${transport}'`)
+  if (sizes.length === 0) throw new Error(`no row was recorded of messages one way over '${transport}'`)
   const oneWay = (bytes: string): readonly string[] => [
     `one way, ${Number(bytes).toLocaleString('en')} B`,
     ...guarantees.map((guarantee) => {
@@ -46,7 +46,7 @@ export function transportTable(rows: RecordedRows, transport: string): string {
 /** Bare frames of a transport, without core. */
 export function frameTable(rows: RecordedRows, transport: string): string {
   const names = rows.casesOf('frames').filter((name) => name.startsWith(`${transport}, `))
-  if (names.length === 0) throw new MissingRow(`no row was recorded of frames over '${transport}'`)
+  if (names.length === 0) throw new Error(`no row was recorded of frames over '${transport}'`)
   const body = names.map((name) => {
     const [ours, floor] = ['cajun', 'socket'].map((subject) => rows.get({ suite: 'frames', case: name, subject }).median) as [
       number,
