@@ -218,6 +218,22 @@ describe('a node that reaches the store but none of its peers', () => {
   })
 })
 
+it('names twenty of the nodes that it can not reach, and counts the others', async () => {
+  const cluster = new MemoryCluster([Noting], { hosts: [] })
+  const a = await cluster.start('a')
+  for (let n = 10; n < 33; n++) {
+    await cluster.start(`n${n}`)
+    cluster.network.cut('a', `n${n}`)
+  }
+  await cluster.until(async () =>
+    (await cluster.settled(a.health())).problems.some((problem) => problem.includes('n32') || problem.includes('more')),
+  )
+  await cluster.pass(TTL_MS)
+  const { problems } = await cluster.settled(a.health())
+  const named = Array.from({ length: 20 }, (_, n) => `n${n + 10}`).join(', ')
+  expect(problems).toContain(`no connection to ${named} and 3 more`)
+})
+
 it('what the turn of an actor sent that was handed over does not leave under a later lease', async () => {
   turns.length = 0
   const cluster = new MemoryCluster([Forwarding, Noting])

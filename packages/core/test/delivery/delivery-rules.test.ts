@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import type { Message } from '../../src/delivery/message.ts'
+import type { Tenure } from '../../src/delivery/tenure.ts'
 import { NotExecutedError } from '../../src/errors.ts'
 import { clonePayload } from '../../src/messaging/payload-codec.ts'
 import { DeliveryWorld, type Effect, idIn, KIND, type TestNode, type TestTable } from './support/delivery-world.ts'
@@ -121,16 +122,23 @@ describe('suspension', () => {
   })
 })
 
+/** The tenure of shard 1, moved from one to the other for turns to send from. */
+function ownedBy(world: DeliveryWorld, node: TestNode, former: TestNode): Tenure {
+  const location = world.appoint(1, node)
+  node.see(location)
+  former.discard(1)
+  const { tenure } = node.open(1, location.epoch)
+  world.tellAll()
+  if (tenure === undefined) throw new Error('no tenure was opened')
+  return tenure
+}
+
 describe('a message sent from a turn', () => {
   it('waits while the lease is over, with what is behind it in its stream', async () => {
     const { world, a, b } = await three()
-    const location = world.appoint(1, a)
-    a.see(location)
-    b.discard(1)
-    const from = a.open(1, location.epoch).tenure
-    world.tellAll()
+    const from = ownedBy(world, a, b)
     a.leaseIsSafe = false
-    a.endpoint.tell(at(), 'x', 'from a turn', from === undefined ? {} : { from })
+    a.endpoint.tell(at(), 'x', 'from a turn', { from })
     a.endpoint.tell(at(), 'x', 'behind it')
     a.endpoint.tell(at(0, 'z'), 'x', 'elsewhere')
     world.settle()
@@ -142,13 +150,9 @@ describe('a message sent from a turn', () => {
 
   it('is dead-lettered as fenced when its tenure is discarded before it could leave', async () => {
     const { world, a, b } = await three()
-    const location = world.appoint(1, a)
-    a.see(location)
-    b.discard(1)
-    const from = a.open(1, location.epoch).tenure
-    world.tellAll()
-    from?.suspend()
-    a.endpoint.tell(at(), 'x', 'fenced', from === undefined ? {} : { from })
+    const from = ownedBy(world, a, b)
+    from.suspend()
+    a.endpoint.tell(at(), 'x', 'fenced', { from })
     a.endpoint.tell(at(), 'x', 'free')
     a.discard(1)
     a.leaseIsSafe = true
@@ -159,15 +163,11 @@ describe('a message sent from a turn', () => {
 
   it('does not leave from a frame that was written just before the lease ended', async () => {
     const { world, a, b } = await three()
-    const location = world.appoint(1, a)
-    a.see(location)
-    b.discard(1)
-    const from = a.open(1, location.epoch).tenure
-    world.tellAll()
+    const from = ownedBy(world, a, b)
     world.settle()
-    a.endpoint.tell(at(), 'x', 'too late', from === undefined ? {} : { from })
+    a.endpoint.tell(at(), 'x', 'too late', { from })
     // Written, and the turn of the event loop has not ended yet.
-    from?.suspend()
+    from.suspend()
     world.advance(200)
     expect(payloads(tableOf(b).effects)).toEqual([])
     a.discard(1)
@@ -179,18 +179,14 @@ describe('a message sent from a turn', () => {
   // Nobody asks while the lease is lost.
   it('does not leave under a later lease than the one that its actor was handed over under', async () => {
     const { world, a, b } = await three()
-    const location = world.appoint(1, a)
-    a.see(location)
-    b.discard(1)
-    const from = a.open(1, location.epoch).tenure
-    world.tellAll()
+    const from = ownedBy(world, a, b)
     // It waits for its peer meanwhile.
     world.network.drop('a', 'b')
     world.network.cut('a', 'b')
-    a.endpoint.tell(at(), 'x', 'too late', from === undefined ? {} : { from })
-    from?.seal()
+    a.endpoint.tell(at(), 'x', 'too late', { from })
+    from.seal()
     a.discard(1)
-    expect(from?.isFenced).toBe(false)
+    expect(from.isFenced).toBe(false)
     a.leaseIsSafe = false
     a.endpoint.leaseLost()
     a.leaseIsSafe = true
