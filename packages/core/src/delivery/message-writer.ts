@@ -87,7 +87,8 @@ export class MessageWriter {
       const lengthAt = writer.at
       let end: number
       try {
-        end = writePayload(entry.value, writer.bytes, lengthAt + 3, writer.end, this.#limits.maxPayloadBytes)
+        do end = writePayload(entry.value, writer.bytes, lengthAt + 3, writer.end, this.#limits.maxPayloadBytes)
+        while (end < 0 && writer.grow(writer.end - lengthAt + 1))
       } catch (error) {
         writer.at = itemAt
         this.#forgetLast()

@@ -33,6 +33,8 @@
 
 export const HEADER_BYTES = 34
 export const SLAB_BYTES: number = 64 * 1024
+/** Of a link's first slab, which grows to its full size as it is used. */
+export const FIRST_SLAB_BYTES = 1024
 
 export const FLAG_NUMBERED = 1
 /** First frame after each connection, until answered: who am I, whom do I know, what have I seen. */

@@ -1,7 +1,7 @@
 // Writes items into slabs: the bytes that go to the transport are the ones kept for sending again. Owns layout, not meaning:
 // what is interned, numbered or gated is decided by who calls.
 
-import { FLAG_NUMBERED, HEADER_BYTES, ITEM_VOID, SLAB_BYTES } from './frame-format.ts'
+import { FIRST_SLAB_BYTES, FLAG_NUMBERED, HEADER_BYTES, ITEM_VOID, SLAB_BYTES } from './frame-format.ts'
 import { allocateSlab, type NativeBuffer } from './native-buffer.ts'
 
 export interface FrameHeader {
@@ -33,7 +33,8 @@ export function voidItem(bytes: NativeBuffer, at: number): void {
 
 /** One numbered frame: a slice of a slab. Kept until it is receipted. */
 export class Frame {
-  readonly bytes: NativeBuffer
+  /** Of an open frame they may be replaced by larger ones; positions stay as they are. */
+  bytes: NativeBuffer
   readonly start: number
   end: number
   seq = 0
@@ -85,11 +86,11 @@ export class FrameWriter<F extends Frame> {
   reserve(bytes: number): F {
     const open = this.frame
     if (open !== undefined) {
-      if (this.at + bytes <= this.end) return open
+      if (this.at + bytes <= this.end || this.grow(bytes)) return open
       this.close()
     }
     const needed = HEADER_BYTES + bytes
-    if (this.at + needed > this.end) {
+    if (this.at + needed > this.end && !this.grow(needed)) {
       this.bytes = allocateSlab(Math.max(SLAB_BYTES, needed))
       this.at = 0
       this.end = this.bytes.length
@@ -98,6 +99,26 @@ export class FrameWriter<F extends Frame> {
     this.frame = frame
     this.at += HEADER_BYTES
     return frame
+  }
+
+  /**
+   * Makes room for `bytes` more in the slab by moving to a larger one, at the same positions, as long as it has not its full size: most of a large cluster's links
+   * hardly say anything. What of it was closed stays in the smaller one. False when the slab would not have had room in full size either.
+   */
+  grow(bytes: number): boolean {
+    const needed = this.at + bytes
+    if (this.end >= SLAB_BYTES || needed > SLAB_BYTES) return false
+    let size = Math.max(FIRST_SLAB_BYTES, this.end)
+    while (size < needed || size === this.end) size *= 2
+    const larger = allocateSlab(size)
+    const frame = this.frame
+    if (frame !== undefined) {
+      this.bytes.copy(larger, frame.start, frame.start, this.at)
+      frame.bytes = larger
+    }
+    this.bytes = larger
+    this.end = size
+    return true
   }
 
   /** Ends the open frame, if any. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ProtocolError } from '../../src/errors.ts'
-import { FLAG_NUMBERED, HEADER_BYTES, ITEM_VOID, SLAB_BYTES } from '../../src/messaging/frame-format.ts'
+import { FIRST_SLAB_BYTES, FLAG_NUMBERED, HEADER_BYTES, ITEM_VOID, SLAB_BYTES } from '../../src/messaging/frame-format.ts'
 import { FrameReader } from '../../src/messaging/frame-reader.ts'
 import { Frame, FrameWriter, voidItem } from '../../src/messaging/frame-writer.ts'
 
@@ -72,6 +72,48 @@ describe('frames', () => {
     expect(frames.map((f) => f.length - HEADER_BYTES)).toEqual([10, 20, 3 * SLAB_BYTES, 30])
     expect(frames[1]?.bytes).toBe(frames[0]?.bytes)
     expect(frames[2]?.bytes.length).toBe(3 * SLAB_BYTES + HEADER_BYTES)
+  })
+
+  it('take little memory until much is said, and begin and end where they would in a slab of full size', () => {
+    const { frames, made } = writer()
+    const text = 'x'.repeat(97)
+    for (let i = 0; i < 3_000; i++) {
+      made.reserve(100)
+      made.text(text)
+      if (i === 0) expect(made.bytes.length).toBe(FIRST_SLAB_BYTES)
+      if (i === 2 || i === 12 || i === 40) made.close()
+    }
+    made.close()
+    const [first, second] = frames as [Frame, Frame]
+    expect(first.bytes.length).toBe(FIRST_SLAB_BYTES)
+    expect([second.bytes.length, second.start]).toEqual([2 * FIRST_SLAB_BYTES, first.end])
+    expect(frames.every((frame) => frame.end <= SLAB_BYTES && frame.bytes.length <= SLAB_BYTES)).toBe(true)
+    // The first slab holds four frames.
+    const items = Math.floor((SLAB_BYTES - 4 * HEADER_BYTES) / 98)
+    expect(frames[3]?.end).toBe(4 * HEADER_BYTES + 98 * items)
+    const reader = new FrameReader()
+    let seen = 0
+    for (const frame of frames) {
+      reader.open(frame.sealed(header()))
+      for (; reader.hasMore; seen++) expect(reader.text()).toBe(text)
+    }
+    expect(seen).toBe(3_000)
+  })
+
+  it('keep the positions of what was withdrawn when their slab grows', () => {
+    const { frames, made } = writer()
+    made.reserve(100)
+    made.at += 100
+    made.close()
+    const frame = made.reserve(100)
+    const itemAt = made.at
+    made.byte(3)
+    made.at += 700
+    made.reserve(5_000)
+    expect(frame.bytes.length).toBeGreaterThan(5_000)
+    voidItem(frame.bytes, itemAt)
+    made.close()
+    expect((frames[1] as Frame).sealed(header())[itemAt - frame.start]).toBe(3 | ITEM_VOID)
   })
 
   it('are not made of nothing', () => {
