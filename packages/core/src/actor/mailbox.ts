@@ -3,7 +3,7 @@
 
 /** Slots of an entry: head, payload, sender, and the tick by which it must have started. A head is a message's type, or an object that carries everything. */
 const STRIDE = 4
-const FIRST_ENTRIES = 8
+const FIRST_ENTRIES = 4
 const MOST_ENTRIES = 1_024
 
 /** Entries one behind the other, and in the last slot the segment with newer ones. Only the newest is written to, only the oldest is read. */
@@ -90,26 +90,17 @@ export class Mailbox {
     return (this.#newest.length - 1) / STRIDE
   }
 
-  /** A small queue moves to a segment twice as large; a large one gets another behind it, so that nothing is copied and what is worked off is let go. */
+  /** Nothing is copied: a segment twice as large goes behind the full one, which is let go when it is worked off. */
   #extend(): void {
     const full = this.#newest
     if (full === this.#oldest && this.count * 2 <= this.capacity) {
       this.#toTheStart(full)
       return
     }
-    const isOnly = full === this.#oldest && this.capacity < MOST_ENTRIES
-    const segment = newSegment(isOnly ? this.capacity * 2 : MOST_ENTRIES)
+    const segment = newSegment(Math.min(this.capacity * 2, MOST_ENTRIES))
+    full[this.#end] = segment
     this.#newest = segment
-    if (!isOnly) {
-      full[this.#end] = segment
-      this.#end = 0
-      return
-    }
-    let to = 0
-    for (let from = this.#first; from < this.#end; from++) segment[to++] = full[from]
-    this.#oldest = segment
-    this.#first = 0
-    this.#end = to
+    this.#end = 0
   }
 
   /** Half of it or more was worked off: a queue that is short but never empty needs no larger segment. At most one entry is moved for each that was pushed. */

@@ -92,14 +92,14 @@ function collector(): () => void {
 
 test('an empty mailbox keeps its largest segment, and no other', () => {
   const mailbox = new Mailbox()
-  expect(mailbox.capacity).toBe(8)
+  expect(mailbox.capacity).toBe(4)
   for (let i = 0; i < 50_000; i++) mailbox.push('type', i, undefined, 0)
   for (let i = 0; i < 50_000; i++) mailbox.drop()
   expect(mailbox.capacity).toBe(1_024)
 })
 
 test('the pool is bounded', () => {
-  const pool = new MailboxPool(20)
+  const pool = new MailboxPool(10)
   const mailboxes = [new Mailbox(), new Mailbox(), new Mailbox()]
   for (const mailbox of mailboxes) pool.release(mailbox)
   expect([pool.take(), pool.take()]).toEqual([mailboxes[1], mailboxes[0]])
