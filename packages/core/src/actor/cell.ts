@@ -30,6 +30,8 @@ export const ROOM_WANTED = 64
 export const START = 128
 /** Between two activations: hooks run, children stop. */
 export const TRANSITION = 256
+/** Its empty mailbox is to be taken back when the run queue pauses. */
+export const RESTING = 512
 
 /** No turn starts while one of these is set. */
 export const BLOCKED: number = BUSY | TRANSITION | SUSPENDED | STOPPING | GONE

@@ -10,7 +10,7 @@ import { BLOCKED, type Cell, SCHEDULED } from './cell.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { Destination } from './destination.ts'
 import { ConsoleLogger, childLogger, type Logger } from './logger.ts'
-import { MailboxPool } from './mailbox.ts'
+import { MailboxPool } from './mailbox-pool.ts'
 import { RunQueue } from './run-queue.ts'
 import { runCell } from './turn.ts'
 import { placementChanged } from './watching.ts'
@@ -84,7 +84,7 @@ export class ActorHost {
     this.strict = options.strict ?? isTestEnvironment()
     this.#ownsDeadlines = options.deadlines === undefined
     this.deadlines = options.deadlines ?? new DeadlineSweep(options.runtime)
-    this.queue = new RunQueue(options.runtime, runCell)
+    this.queue = new RunQueue(options.runtime, runCell, () => this.mailboxes.collect())
     this.#onDeadLetter = options.onDeadLetter
     this.#whereabouts = options.whereabouts
     this.#identity = newIdentity(options.runtime)

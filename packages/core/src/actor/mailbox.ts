@@ -1,5 +1,5 @@
 // The queue of one actor: entries of four slots each, in segments that are linked. Bounds and policies are the room's; here is only the queue.
-// An actor has a mailbox only while something is queued; empty ones go back to a pool, so that idle actors hold none.
+// Idle actors have none: see mailbox-pool.ts.
 
 /** Slots of an entry: head, payload, sender, and the tick by which it must have started. A head is a message's type, or an object that carries everything. */
 const STRIDE = 4
@@ -118,30 +118,4 @@ export class Mailbox {
 /** Not filled: no slot is read before it was written, and filling is what a growing mailbox would spend its time on. */
 function newSegment(entries: number): Segment {
   return new Array(entries * STRIDE + 1)
-}
-
-/** Empty mailboxes for the next actor that gets a message, grown ones included (bursts then need no growing). Bounded in entries. */
-export class MailboxPool {
-  readonly #free: Mailbox[] = []
-  readonly #maxEntries: number
-  #entries = 0
-
-  constructor(maxEntries = 65_536) {
-    this.#maxEntries = maxEntries
-  }
-
-  take(): Mailbox {
-    const mailbox = this.#free.pop()
-    if (mailbox === undefined) return new Mailbox()
-    this.#entries -= mailbox.capacity
-    return mailbox
-  }
-
-  /** `mailbox` must be empty, and nobody may use it afterwards. */
-  release(mailbox: Mailbox): void {
-    const entries = this.#entries + mailbox.capacity
-    if (entries > this.#maxEntries) return
-    this.#entries = entries
-    this.#free.push(mailbox)
-  }
 }

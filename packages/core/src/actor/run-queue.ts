@@ -19,6 +19,8 @@ export class RunQueue<T extends object> {
   readonly #runtime: Runtime
   /** Runs some turns of what it is given; returns how many. Must not throw. */
   readonly #run: (item: T) => number
+  /** Nothing is left to run, or the event loop turns first. */
+  readonly #onPause: () => void
   #ring: (T | undefined)[] = new Array(64).fill(undefined)
   #first = 0
   #count = 0
@@ -34,9 +36,10 @@ export class RunQueue<T extends object> {
 
   #nowTick: number
 
-  constructor(runtime: Runtime, run: (item: T) => number) {
+  constructor(runtime: Runtime, run: (item: T) => number, onPause: () => void = () => {}) {
     this.#runtime = runtime
     this.#run = run
+    this.#onPause = onPause
     this.#nowTick = Math.ceil(runtime.monotonicMs())
   }
 
@@ -81,6 +84,7 @@ export class RunQueue<T extends object> {
     } else if (now >= this.#yieldAtMs) {
       // Short runs that wake each other (awaited asks) would starve the event loop as one long run does.
       this.#runtime.nextTurn(this.#drain)
+      this.#onPause()
       return
     }
     this.#runtime.microtask(this.#drain)
@@ -103,6 +107,7 @@ export class RunQueue<T extends object> {
       }
     }
     this.#woken = false
+    this.#onPause()
   }
 
   #readClock(): number {

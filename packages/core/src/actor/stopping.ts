@@ -76,8 +76,7 @@ function emptyMailbox(cell: Cell, refuseWith: DeadLetterReason, refusal: Error |
     else if (head instanceof Begun) loseStashed(cell, head)
     else if (!(head instanceof ActorTimer) && isMessage(head)) head.refused(refuseWith, refusal)
   }
-  cell.mailbox = undefined
-  host.mailboxes.release(mailbox)
+  host.mailboxes.release(cell)
 }
 
 /** The ownership is lost: no hook runs, whatever is still going on is ignored, every message goes back to where it came from. */

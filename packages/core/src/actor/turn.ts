@@ -11,7 +11,7 @@ import { clonePayload } from '../messaging/payload-codec.ts'
 import { type Activation, FORWARDED, STASHED } from './activation.ts'
 import { attend } from './after-turn.ts'
 import { AsyncTurn, isThenable } from './async-turn.ts'
-import { AFTER_TURN, BLOCKED, BUSY, type Cell, ROOM_WANTED, SCHEDULED, START } from './cell.ts'
+import { AFTER_TURN, BLOCKED, BUSY, type Cell, RESTING, ROOM_WANTED, SCHEDULED, START } from './cell.ts'
 import { currentTurn } from './current-turn.ts'
 import type { MessageEntry } from './definition.ts'
 import { Begun, ChildBound, messageOf } from './entries.ts'
@@ -55,6 +55,9 @@ export function runCell(cell: Cell): number {
     }
   }
   cell.flags &= ~SCHEDULED
+  // After a run of several turns the way to the pool and back does not count.
+  if (turns > 1) host.mailboxes.release(cell)
+  else if ((cell.flags & RESTING) === 0) host.mailboxes.rest(cell)
   afterTurns(cell, turns)
   return turns
 }
@@ -62,11 +65,6 @@ export function runCell(cell: Cell): number {
 /** Housekeeping after a run of turns, and after each asynchronous one. */
 function afterTurns(cell: Cell, turns: number): void {
   const { host } = cell.cohort
-  const { mailbox } = cell
-  if (mailbox !== undefined && mailbox.count === 0) {
-    cell.mailbox = undefined
-    host.mailboxes.release(mailbox)
-  }
   host.counters.turns += turns
   if (cell.extras !== undefined) {
     if (cell.extras.idle !== undefined) cell.extras.idle.lastActiveMs = host.runtime.monotonicMs()

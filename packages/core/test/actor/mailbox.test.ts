@@ -2,10 +2,17 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Mailbox, MailboxPool } from '../../src/actor/mailbox.ts'
+import { Cell } from '../../src/actor/cell.ts'
+import { defineActor } from '../../src/actor/definition.ts'
+import type { Destination } from '../../src/actor/destination.ts'
+import { ActorHost } from '../../src/actor/host.ts'
+import { Mailbox } from '../../src/actor/mailbox.ts'
+import { MailboxPool } from '../../src/actor/mailbox-pool.ts'
 import { RunQueue } from '../../src/actor/run-queue.ts'
 import { FailureHistory, resolveSupervision } from '../../src/actor/supervision.ts'
+import { ActorTable } from '../../src/actor/table.ts'
 import { ManualRuntime } from '../support/manual-runtime.ts'
+import { openSystem } from './support.ts'
 
 test('the queue behaves as an array does, whatever is pushed at either end and taken in between, across its segments', () => {
   const operation = fc.record({
@@ -98,12 +105,64 @@ test('an empty mailbox keeps its largest segment, and no other', () => {
   expect(mailbox.capacity).toBe(1_024)
 })
 
+/** Actors that have had a message each; their mailboxes are empty. */
+function emptied(count: number): Cell[] {
+  const host = new ActorHost({ runtime: new ManualRuntime(), refs: {} as Destination })
+  const table = new ActorTable(host, defineActor('actor', { messages: {} }))
+  return Array.from({ length: count }, (_, i) => {
+    const cell = new Cell(table.cohort, `${i}`)
+    cell.mailbox = new Mailbox()
+    return cell
+  })
+}
+
 test('the pool is bounded', () => {
   const pool = new MailboxPool(10)
-  const mailboxes = [new Mailbox(), new Mailbox(), new Mailbox()]
-  for (const mailbox of mailboxes) pool.release(mailbox)
+  const cells = emptied(3)
+  const mailboxes = cells.map((cell) => cell.mailbox)
+  for (const cell of cells) pool.release(cell)
+  expect(cells.map((cell) => cell.mailbox)).toEqual([undefined, undefined, undefined])
   expect([pool.take(), pool.take()]).toEqual([mailboxes[1], mailboxes[0]])
   expect(mailboxes).not.toContain(pool.take())
+})
+
+test('an actor keeps its empty mailbox until the queue pauses, and beyond that if a message came', () => {
+  const pool = new MailboxPool()
+  const [idle, busy] = emptied(2) as [Cell, Cell]
+  const mailboxes = [idle.mailbox, busy.mailbox]
+  pool.rest(idle)
+  pool.rest(busy)
+  expect([idle.mailbox, busy.mailbox]).toEqual(mailboxes)
+  busy.mailbox?.push('type', 1, undefined, 0)
+  pool.collect()
+  expect([idle.mailbox, busy.mailbox]).toEqual([undefined, mailboxes[1]])
+  expect(pool.take()).toBe(mailboxes[0])
+  // Once, however often it is collected: the mailbox is another actor's now.
+  idle.mailbox = mailboxes[0]
+  pool.collect()
+  expect(idle.mailbox).toBe(mailboxes[0])
+})
+
+test('while the queue does not pause, a bounded number of actors keep their empty mailboxes', () => {
+  const pool = new MailboxPool()
+  const cells = emptied(10_000)
+  for (const cell of cells) pool.rest(cell)
+  expect(cells.filter((cell) => cell.mailbox !== undefined).length).toBeLessThan(5_000)
+})
+
+test('no idle actor of a system has a mailbox, whether it had one turn or several, asynchronous or not', async () => {
+  await using test = openSystem()
+  const Actor = defineActor('actor', { messages: { sync() {}, async async() {} } })
+  const refs = ['sync', 'async'].flatMap((type) =>
+    [1, 2, 3].map((messages) => {
+      const ref = test.system.spawn(Actor, `${type}-${messages}`)
+      for (let i = 0; i < messages; i++) ref.tell(type as 'sync')
+      return ref
+    }),
+  )
+  await test.runtime.settle()
+  expect(test.system.metrics().turns).toBe(12)
+  expect(refs.filter((ref) => ref.findCell()?.mailbox !== undefined)).toEqual([])
 })
 
 test('the run queue gives every item its turn, in rounds, and lets the event loop turn in between', () => {
