@@ -25,7 +25,9 @@ import { MAX_PAYLOAD_DEPTH } from './payload-shape.ts'
 let bytes: NativeBuffer = allocateBuffer(0)
 let at = 0
 let end = 0
-let shapes: KeyShape[] = []
+// Of this payload, `shapeCount` of them; what is behind is an earlier one's.
+const shapes: KeyShape[] = []
+let shapeCount = 0
 
 const float = new Float64Array(1)
 const floatBytes = new Uint8Array(float.buffer)
@@ -35,7 +37,7 @@ export function readCompact(source: NativeBuffer, start: number, limit: number):
   bytes = source
   at = start
   end = limit
-  if (shapes.length > 0) shapes = []
+  shapeCount = 0
   const value = read(MAX_PAYLOAD_DEPTH)
   if (at !== end) throw new ProtocolError(`payload has ${end - at} bytes after its end`)
   return value
@@ -81,14 +83,13 @@ function read(depth: number): unknown {
       const head = take(SHAPE_HEAD_BYTES)
       take((bytes[head + 3] as number) | ((bytes[head + 4] as number) << 8))
       const shape = readShape(bytes, head, at)
-      if (shapes.length < MAX_SHAPES) shapes.push(shape)
+      if (shapeCount < MAX_SHAPES) shapes[shapeCount++] = shape
       return readObject(shape, depth - 1)
     }
     case KNOWN_OBJECT: {
       const number = bytes[take(1)] as number
-      const shape = shapes[number]
-      if (shape === undefined) throw new ProtocolError(`payload names shape ${number}; it has ${shapes.length}`)
-      return readObject(shape, depth - 1)
+      if (number >= shapeCount) throw new ProtocolError(`payload names shape ${number}; it has ${shapeCount}`)
+      return readObject(shapes[number] as KeyShape, depth - 1)
     }
     case WIDE_OBJECT:
       return readWideObject(depth - 1)

@@ -24,7 +24,9 @@ import { MAX_PAYLOAD_DEPTH } from './payload-shape.ts'
 let bytes: NativeBuffer = allocateBuffer(0)
 let at = 0
 let end = 0
-let shapes: KeyShape[] = []
+// Of this payload, `shapeCount` of them; what is behind is an earlier one's.
+const shapes: KeyShape[] = []
+let shapeCount = 0
 let isWriting = false
 
 const float = new Float64Array(1)
@@ -40,7 +42,7 @@ export function writeCompact(value: unknown, target: NativeBuffer, start: number
   bytes = target
   at = start
   end = limit
-  if (shapes.length > 0) shapes = []
+  shapeCount = 0
   try {
     return write(value, MAX_PAYLOAD_DEPTH) ? at : -1
   } finally {
@@ -139,8 +141,8 @@ function writeArray(array: readonly unknown[], depth: number): boolean {
 function writeObject(object: Record<string, unknown>, depth: number): boolean {
   const shape = shapeOf(object)
   if (shape === undefined) return writeWideObject(object, depth)
-  const number = shapes.indexOf(shape)
-  if (number >= 0) {
+  const number = shapeNumber(shape)
+  if (number < shapeCount) {
     if (at + 2 > end) return false
     bytes[at++] = KNOWN_OBJECT
     bytes[at++] = number
@@ -152,11 +154,19 @@ function writeObject(object: Record<string, unknown>, depth: number): boolean {
     target[at] = OBJECT
     for (let i = 0; i < head.length; i++) target[from + i] = head[i] as number
     at = from + head.length
-    if (shapes.length < MAX_SHAPES) shapes.push(shape)
+    if (shapeCount < MAX_SHAPES) shapes[shapeCount++] = shape
   }
-  const { keys } = shape
-  for (let i = 0; i < keys.length; i++) if (!write(object[keys[i] as string], depth)) return false
-  return true
+  // A getter may add or take away keys: what follows is then none of this shape, and takes another form.
+  let left = shape.keys.length
+  for (const key in object) if (--left < 0 || !write(object[key], depth)) return false
+  return left === 0
+}
+
+/** The shape's number within this payload; `shapeCount`: it has not come yet. */
+function shapeNumber(shape: KeyShape): number {
+  let number = 0
+  while (number < shapeCount && shapes[number] !== shape) number++
+  return number
 }
 
 function writeWideObject(object: Record<string, unknown>, depth: number): boolean {
