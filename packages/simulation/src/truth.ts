@@ -142,12 +142,17 @@ export class Truth {
       if (this.processName(next.processId) === process) continue
       for (const [processId, name] of this.#names) {
         if (name !== process) continue
-        const lostMs = this.#losses.get(processId)?.find((ms) => ms >= turnMs && ms <= atMs)
+        const lostMs = this.#losses.get(processId)?.find((ms) => ms >= turnMs && this.#isKnownBy(atMs, ms))
         if (lostMs === undefined) continue
         return `${this.processName(next.processId)} was appointed under epoch ${next.epoch} at ${next.atMs.toFixed(1)}, and the lease of ${process} ended at ${lostMs.toFixed(1)}`
       }
     }
     return undefined
+  }
+
+  /** Whether a lease that ended at `lostMs` is over at `atMs` for its own holder too: that the store lost its data is found out later. */
+  #isKnownBy(atMs: number, lostMs: number): boolean {
+    return lostMs <= atMs && (lostMs !== this.#rebornAtMs || atMs > lostMs + REBIRTH_NOTICED_MS)
   }
 
   /** What can have cost an actor its state since its last turn: a process that owned it, or was to, lost its memory or its lease. */

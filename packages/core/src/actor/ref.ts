@@ -67,7 +67,7 @@ export class ActorRef<P extends Protocol = any> {
     return this.#tellThroughDestination(type, payload, options, from)
   }
 
-  /** Resolves when the guarantee is met: the turn of the message has ended. Waits while buffers are full. Rejects with `NotExecutedError`, `DeliveryUnknownError` or `ActorFailedError`. */
+  /** Resolves when the guarantee is met: the turn of the message has ended (at-most-once: it was written to an open link). Waits while buffers are full. Rejects with `NotExecutedError`, `DeliveryUnknownError` or `ActorFailedError`. */
   send<T extends MessageName<P>>(type: T, ...message: MessageArguments<P, T>): Promise<void>
   send(type: string, payload?: unknown, options?: SendOptions): Promise<void> {
     const from = currentTurn.activation ?? this.#from
@@ -128,16 +128,17 @@ export class ActorRef<P extends Protocol = any> {
 
   #outbound(from: Activation | undefined, options: SendOptions | undefined, isAsk: boolean): OutboundOptions | undefined {
     const preset = this.#preset
-    if (from === undefined) return preset === undefined ? options : { ...preset, ...options }
-    const { host, table } = from.cell.cohort
+    const host = from?.cell.cohort.host
     // A turn of another system in this process: its actors mean nothing over there.
-    if (host.refs !== this.#destination) return preset === undefined ? options : { ...preset, ...options }
+    if (from === undefined || host?.refs !== this.#destination) {
+      return preset === undefined ? options : options === undefined ? preset : { ...preset, ...options }
+    }
     return {
       ...preset,
       ...options,
       sender: from.cell,
       chain: isAsk ? from.chainOfAsks() : undefined,
-      from: table,
+      from: from.cell.cohort.table,
     }
   }
 

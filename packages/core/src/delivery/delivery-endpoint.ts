@@ -141,7 +141,7 @@ export class DeliveryEndpoint implements MessagingHandler {
     return this.#sender.tell(address, type, payload, call)
   }
 
-  /** Resolves when the turn ended (at-most-once: when it was written). Rejects with `NotExecutedError`, `DeliveryUnknownError` or why it was refused. */
+  /** As {@link Sender.send}. */
   send(address: ActorAddress, type: string, payload: unknown, call?: DeliveryCall): Promise<void> {
     return this.#sender.send(address, type, payload, call)
   }

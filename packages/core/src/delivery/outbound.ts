@@ -98,6 +98,7 @@ export class Outbound {
       if (stream.isIdle) this.streams.evict(stream)
       else peer.enqueue(stream)
     }
+    if (!peer.link.isUp) this.dropUnsentAtMostOnce(peer)
     this.#host.markDirty(peer)
   }
 
@@ -290,13 +291,13 @@ export class Outbound {
     }
   }
 
-  /** The peer is down, and at-most-once messages are not kept for it. */
+  /** The peer is down, and at-most-once messages are not kept for it. Those in a mailbox of this process, before the actor was the peer's, are none of its business. */
   dropUnsentAtMostOnce(peer: Peer): void {
     for (const stream of peer.queue) {
       if (stream.peer !== peer) continue
       for (let entry = stream.cursor; entry !== undefined; ) {
         const { next } = entry
-        if (!entry.isReliable) this.endings.endEarly(entry, 'peer-down')
+        if (!entry.isReliable && entry.local === undefined) this.endings.endEarly(entry, 'peer-down')
         entry = next
       }
     }

@@ -79,7 +79,10 @@ export class Sender {
     return !entry.isEnded && !this.admission.isCongested(peer)
   }
 
-  /** Resolves when the turn ended (at-most-once: when it was written). Rejects with `NotExecutedError`, `DeliveryUnknownError` or why it was refused. */
+  /**
+   * Resolves when the turn ended. At-most-once: when it was written to an open link (sent from a turn: when it has left); should the link be lost for good before it left, it is a dead
+   * letter. Rejects with `NotExecutedError`, `DeliveryUnknownError` or why it was refused.
+   */
   send(address: ActorAddress, type: string, payload: unknown, call?: DeliveryCall): Promise<void> {
     return this.#call(address, type, payload, false, call) as Promise<void>
   }
@@ -206,16 +209,7 @@ export class Sender {
   readonly #onExpired = (entry: OutEntry): void => this.expired(entry)
 
   #submit(entry: OutEntry, call: DeliveryCall | undefined): void {
-    const isLocal = entry.stream.location?.owner?.processId === this.#core.processId
-    // What can't be written at once is encoded now: the caller may change the payload afterwards. (Local payloads go by reference.)
-    if (
-      !isLocal &&
-      (entry.stream.cursor !== undefined ||
-        entry.stream.returned !== undefined ||
-        entry.stream.peer?.isWritable !== true ||
-        !entry.stream.peer.hasCredit)
-    )
-      this.#encode(entry)
+    if (!this.#goesAtOnce(entry.stream)) this.#encode(entry)
     try {
       this.#outbound.submit(entry)
     } catch (error) {
@@ -223,8 +217,18 @@ export class Sender {
       throw error
     }
     if (entry.isEnded) return
+    if (isWrittenForGood(entry)) {
+      entry.waiter?.resolve(undefined)
+      entry.waiter = undefined
+    }
     if (entry.isReliable || entry.waiter !== undefined || entry.frame === undefined) this.#core.sweep.add(entry, entry.atMs)
     this.#listen(entry, call?.signal)
+  }
+
+  /** What can't be written at once is encoded now: the caller may change the payload afterwards. (Local payloads go by reference.) */
+  #goesAtOnce({ peer, cursor, returned, location }: OutStream): boolean {
+    if (peer === undefined) return location?.owner?.processId === this.#core.processId
+    return cursor === undefined && returned === undefined && peer.isWritable && peer.hasCredit
   }
 
   #encode(entry: OutEntry): void {
@@ -296,4 +300,9 @@ export class Sender {
       else this.#outbound.endings.endEarly(entry, reason)
     }
   }
+}
+
+/** That is all that is promised of an at-most-once message. Of one that comes from a turn, the lease is asked once more before it leaves. */
+function isWrittenForGood(entry: OutEntry): boolean {
+  return !entry.isReliable && !entry.isAsk && entry.frame !== undefined && entry.from === undefined
 }

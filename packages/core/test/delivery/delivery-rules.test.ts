@@ -588,6 +588,66 @@ describe('at-most-once', () => {
     expect(asked.value).toBe(2)
     expect(b.deadLetters).toEqual([])
   })
+
+  it('leaves together with those that its sender sent after awaiting it', async () => {
+    const { world, a, b } = await three()
+    let frames = 0
+    const send = a.transport.send.bind(a.transport)
+    a.transport.send = (nodeId, frame) => {
+      if (nodeId === 'b') frames++
+      return send(nodeId, frame)
+    }
+    for (let i = 0; i < 10; i++) await a.endpoint.send(at(), 'x', i, { guarantee: 'at-most-once' })
+    expect(frames).toBe(0)
+    world.settle()
+    expect(frames).toBe(1)
+    expect(payloads(tableOf(b).effects)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(a.endpoint.counters.outboxMessages).toBe(0)
+  })
+
+  it('is a dead letter when its link is lost before it left, though its sender has gone on', async () => {
+    const { world, a, b } = await three()
+    await a.endpoint.send(at(), 'x', 1, { guarantee: 'at-most-once' })
+    a.endpoint.onPeerDown(b.id, new Error('gone'))
+    world.network.crash('b')
+    world.advance(60_000)
+    expect(a.deadLetters.map((l) => l.reason)).toEqual(['peer-down'])
+    expect(a.endpoint.counters.outboxMessages).toBe(0)
+  })
+
+  it('in a mailbox of this process is not ended by the loss of the peer that its actor goes to', async () => {
+    const { world, a, b } = await three()
+    const here = world.appoint(0, a)
+    a.see(here)
+    a.endpoint.tell(at(), 'x', 1, { guarantee: 'at-most-once' })
+    a.open(0, here.epoch).mayRun = () => false
+    world.settle()
+    a.see(world.appoint(0, b))
+    a.endpoint.onFrame(b.id, Uint8Array.of(0))
+    a.endpoint.onPeerDown(b.id, new Error('gone'))
+    expect(a.deadLetters).toEqual([])
+    tableOf(a).mayRun = () => true
+    tableOf(a).runAll()
+    world.settle()
+    expect(payloads(tableOf(a).effects)).toEqual([1])
+    expect(a.endpoint.counters.outboxMessages).toBe(0)
+  })
+
+  it('from a turn, has its sender wait until it has left: the lease is asked once more', async () => {
+    const { world, a } = await three()
+    const from = a.open(1, world.lastEpoch).tenure as Tenure
+    const sent = watch(a.endpoint.send(at(), 'x', 1, { guarantee: 'at-most-once', from }))
+    await micro()
+    expect(sent.isDone).toBe(false)
+    a.leaseIsSafe = false
+    world.settle()
+    await micro()
+    expect(sent.isDone).toBe(false)
+    a.leaseIsSafe = true
+    world.advance(100)
+    await micro()
+    expect(sent.isDone).toBe(true)
+  })
 })
 
 describe('the circuit breaker', () => {
