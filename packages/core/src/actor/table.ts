@@ -47,6 +47,8 @@ export class ActorTable {
   readonly #gateQueue = new GateQueue()
   #sealed: Promise<void> | undefined = undefined
   #isStopping = false
+  /** Sealed, and every queued message given back: from then on it may be shipped. */
+  #isEmptied = false
   #isDiscarded = false
   /** Ids that are being extracted. */
   readonly #leaving = new Set<string>()
@@ -175,6 +177,7 @@ export class ActorTable {
     for (const top of this.#cells.values()) {
       for (const cell of withDescendants(top)) returnQueued(cell)
     }
+    this.#isEmptied = true
   }
 
   /** The handoff was aborted and the ownership is this process's again: everything goes on where it was, state that can't be shipped included. */
@@ -182,6 +185,7 @@ export class ActorTable {
     if (this.#sealed === undefined || this.#isDiscarded) return
     await this.#sealed
     this.#sealed = undefined
+    this.#isEmptied = false
     this.gate = this.#options.gate
     for (const top of this.#cells.values()) {
       for (const cell of withDescendants(top)) {
@@ -250,7 +254,7 @@ export class ActorTable {
     if (this.#cells.size > 0) this.host.logger.debug('actors discarded', { kind: this.definition.kind, actors: this.#cells.size, reason })
     for (const cell of [...this.#cells.values()]) {
       // What was sealed has been shipped, or will be held against its senders' outboxes: the stash is not this side's to end.
-      if (this.#sealed !== undefined) forgetKept(cell)
+      if (this.#isEmptied) forgetKept(cell)
       discardCell(cell)
     }
     this.#gateQueue.clear()

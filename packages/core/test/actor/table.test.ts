@@ -198,6 +198,22 @@ test('state that the codec refuses is reported, and the actor starts afresh on t
   expect(add.reply).toBe(1)
 })
 
+// Found by the simulation (seed 118 of a schedule of pauses, with sixty watches): a local message was in nobody's hands any more until its deadline.
+test('what is discarded while a turn in hand holds up its sealing gives back every message, and ends what was stashed: nothing of it was shipped', async () => {
+  const t = openTable(Actor)
+  const [stashed, inHand, queued] = [new FakeMessage('keep'), new FakeMessage('wait', latch()), new FakeMessage('add')]
+  for (const message of [stashed, inHand]) t.table.deliver('a', undefined, message)
+  await t.runtime.settle()
+  t.table.deliver('a', undefined, queued)
+  void t.table.seal()
+  await t.runtime.settle()
+  t.table.discard('another owner was named')
+  await t.runtime.settle()
+  expect(queued.events).toEqual(['returned'])
+  expect(inHand.events.at(-1)).toBe('returned')
+  expect(stashed.events.at(-1)).toBe('failed')
+})
+
 test('unsealing goes on where it was, timers included', async () => {
   const t = openTable(Actor)
   for (const type of ['add', 'later', 'spoil']) {
