@@ -78,10 +78,7 @@ export class InboundMessage implements Message {
   begin(): boolean {
     const { tenure } = this
     if (this.#state !== 'queued' || tenure === undefined || tenure.state === 'discarded') return false
-    if ((this.isReliable || this.isReminder) && this.#isDuplicate(tenure)) {
-      this.#leave('ended')
-      return false
-    }
+    if (this.#isRepetition(tenure)) return false
     if (this.malformed !== undefined) {
       this.refused('invalid-payload', this.malformed)
       return false
@@ -113,6 +110,9 @@ export class InboundMessage implements Message {
   }
 
   refused(reason: DeadLetterReason, error?: unknown): void {
+    // What a mailbox gives up may repeat what has ended: then that is its answer, and not that it was not executed.
+    if (this.#state === 'queued' && this.tenure !== undefined && this.tenure.state !== 'discarded' && this.#isRepetition(this.tenure))
+      return
     const tenure = this.#end()
     if (tenure === undefined) return
     // Of a reliable message its sender is told, and tells its caller or the dead letters there.
@@ -151,6 +151,13 @@ export class InboundMessage implements Message {
     if (this.#state === 'ended') return
     this.#leave('ended')
     if (!this.isReliable && !this.isAsk) this.#deadLetter(reason, undefined)
+  }
+
+  /** Of what has ended it is answered again, and has ended itself. */
+  #isRepetition(tenure: Tenure): boolean {
+    if (!(this.isReliable || this.isReminder) || !this.#isDuplicate(tenure)) return false
+    this.#leave('ended')
+    return true
   }
 
   /** Compares with what is recorded; answers again what has ended. */

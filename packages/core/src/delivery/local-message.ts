@@ -45,6 +45,8 @@ type Held =
   | { readonly how: 'handled'; readonly reply: unknown }
   | { readonly how: 'failed'; readonly error: unknown }
   | { readonly how: 'refused'; readonly reason: DeadLetterReason; readonly error: unknown }
+  /** It was not: an earlier owner's is recorded. */
+  | { readonly how: 'recorded'; readonly ending: Ending }
 
 export class LocalMessage extends Deadline implements Message {
   readonly kind: string
@@ -115,7 +117,11 @@ export class LocalMessage extends Deadline implements Message {
       this.state = 'ended'
       return false
     }
-    if (this.isFromOutbox && this.isReliable && this.#isDuplicate()) return false
+    const recorded = this.isFromOutbox ? this.#recorded() : undefined
+    if (recorded !== undefined) {
+      if (recorded !== 'stashed') this.#end(recorded)
+      return false
+    }
     if (this.waiter === undefined && this.atMs !== Number.POSITIVE_INFINITY && this.#host.core.now() > this.atMs) {
       this.refused('deadline')
       return false
@@ -139,8 +145,12 @@ export class LocalMessage extends Deadline implements Message {
 
   refused(reason: DeadLetterReason, error?: unknown): void {
     if (this.state === 'ended') return
-    if (this.#mustHold()) this.#hold({ how: 'refused', reason, error })
-    else this.#settle({ how: 'refused', reason, error })
+    // What a mailbox gives up may repeat what has ended: then that is its answer, and not that it was not executed.
+    const recorded = this.state === 'queued' ? this.#recorded() : undefined
+    if (recorded === 'stashed') return
+    const how: Held = recorded === undefined ? { how: 'refused', reason, error } : { how: 'recorded', ending: recorded }
+    if (this.#mustHold()) this.#hold(how)
+    else this.#settle(how)
   }
 
   stashed(): void {
@@ -242,11 +252,15 @@ export class LocalMessage extends Deadline implements Message {
 
   #encode(held: Held): EncodedOutcome | undefined {
     if (held.how === 'refused') return encodeRefusal(held.reason, held.error)
-    if (!this.isAsk) return undefined
+    if (held.how === 'recorded' || !this.isAsk) return undefined
     return held.how === 'handled' ? encodeReply(held.reply, this.#host.core.limits.maxPayloadBytes) : encodeFailure(held.error)
   }
 
   #settle(how: Held): void {
+    if (how.how === 'recorded') {
+      this.#end(how.ending)
+      return
+    }
     const wasAbandoned = this.isAbandoned
     this.state = 'ended'
     if (this.waiter === undefined && this.entry?.isStashed) {
@@ -274,29 +288,27 @@ export class LocalMessage extends Deadline implements Message {
       waiter?.resolve(undefined)
     } else if (waiter !== undefined) {
       this.#host.core.messagesFailed++
-      waiter.reject(refusalError(how.reason, this.#what(), how.error))
+      const mayHaveRun = this.entry?.mayHaveRunBefore === true ? this.messageId : undefined
+      waiter.reject(refusalError(how.reason, this.#what(), how.error, mayHaveRun))
     } else if (!wasAbandoned) this.#deadLetter(how.reason, how.error)
   }
 
-  /** Compares with the record: an earlier owner may have handled it, and shipped that here. */
-  #isDuplicate(): boolean {
+  /** How it has ended by the record: an earlier owner may have handled it, and shipped that here. `stashed`: that is not known yet. */
+  #recorded(): Ending | 'stashed' | undefined {
     const entry = this.entry
-    if (entry === undefined) return false
+    if (entry === undefined || !this.isReliable || !this.isFromOutbox) return undefined
     const cell = this.tenure.records.find(this.#host.core.self, this.id, this.path)
     const kept = cell?.kept?.get(entry.id)
     if (kept !== undefined) {
-      if (kept.outcome === OUTCOME_STASHED) return true
+      if (kept.outcome === OUTCOME_STASHED) return 'stashed'
       const bytes = kept.bytes ?? new Uint8Array(0)
-      this.#end(decodeOutcome(kept.outcome, bytes, 0, bytes.length, this, this.type, this.messageId))
-      return true
+      return decodeOutcome(kept.outcome, bytes, 0, bytes.length, this, this.type, this.messageId, entry.mayHaveRunBefore)
     }
     const isRecorded = cell !== undefined && entry.id <= cell.last
-    if (!isRecorded && !entry.isStashed) return false
-    if (this.isAsk) {
-      const { outcome, bytes } = encodeUnknown('stopped')
-      this.#end(decodeOutcome(outcome, bytes, 0, bytes.length, this, this.type, this.messageId))
-    } else this.#end({ kind: 'handled', reply: undefined })
-    return true
+    if (!isRecorded && !entry.isStashed) return undefined
+    if (!this.isAsk) return { kind: 'handled', reply: undefined }
+    const { outcome, bytes } = encodeUnknown('stopped')
+    return decodeOutcome(outcome, bytes, 0, bytes.length, this, this.type, this.messageId, true)
   }
 
   #end(ending: Ending): void {

@@ -74,7 +74,8 @@ export class OutEndings {
       entry.isStashed = true
       return
     }
-    const ending = decodeOutcome(outcome, bytes, start, end, entry.stream, entry.type, this.#core.messageId(entry.id))
+    const messageId = this.#core.messageId(entry.id)
+    const ending = decodeOutcome(outcome, bytes, start, end, entry.stream, entry.type, messageId, entry.mayHaveRunBefore)
     this.finish(entry)
     if (ending.kind === 'handled') entry.waiter?.resolve(ending.reply)
     else if (entry.waiter !== undefined) {

@@ -75,6 +75,11 @@ export class OutEntry extends Deadline {
     return this.wasTransmitted || (this.frame?.handed ?? false)
   }
 
+  /** It may have been executed elsewhere than where it was sent last: that it is refused there says nothing of that. */
+  get mayHaveRunBefore(): boolean {
+    return this.wasTransmitted || this.hasBegun
+  }
+
   /** Its turn may have been in hand there when that died. */
   held(by: Peer): void {
     if (this.holders === undefined) this.holders = [by]

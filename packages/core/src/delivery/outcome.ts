@@ -55,7 +55,10 @@ export type Ending =
   /** `error` is what a caller is rejected with; `reason` what the dead letter says when nobody waits. */
   | { readonly kind: 'rejected'; readonly reason: DeadLetterReason; readonly error: Error }
 
-/** Throws `ProtocolError` for bytes that no peer of this version sends. */
+/**
+ * Throws `ProtocolError` for bytes that no peer of this version sends. `mayHaveRun`: an earlier owner may have executed it, so that a refusal leaves
+ * open whether it was.
+ */
 export function decodeOutcome(
   outcome: number,
   bytes: Uint8Array,
@@ -64,6 +67,7 @@ export function decodeOutcome(
   address: ActorAddress,
   type: string,
   messageId: string,
+  mayHaveRun: boolean,
 ): Ending {
   if (outcome === OUTCOME_HANDLED) return { kind: 'handled', reply: start === end ? undefined : decodePayload(bytes, start, end) }
   const data = decodePayload(bytes, start, end) as { reason?: DeadLetterReason; error?: unknown } | undefined
@@ -72,17 +76,17 @@ export function decodeOutcome(
   if (outcome === OUTCOME_FAILED) return { kind: 'rejected', reason: 'failed', error: errorFromWire(data?.error, actor) }
   const reason = data?.reason ?? 'stopped'
   if (outcome !== OUTCOME_REFUSED) return { kind: 'rejected', reason, error: new DeliveryUnknownError(reason, what, messageId) }
-  return {
-    kind: 'rejected',
-    reason,
-    error: refusalError(reason, what, data?.error === undefined ? undefined : errorFromWire(data.error, actor)),
-  }
+  const cause = data?.error === undefined ? undefined : errorFromWire(data.error, actor)
+  return { kind: 'rejected', reason, error: refusalError(reason, what, cause, mayHaveRun ? messageId : undefined) }
 }
 
-/** What the caller of a refused message is told: the payload's or chain's own error where there is one. */
-export function refusalError(reason: DeadLetterReason, what: string, error: unknown): Error {
+/** What the caller of a refused message is told: the payload's or chain's own error where there is one. `mayHaveRun`: its id, if an earlier owner may have executed it. */
+export function refusalError(reason: DeadLetterReason, what: string, error: unknown, mayHaveRun: string | undefined): Error {
   if (error instanceof InvalidPayloadError || error instanceof AskCycleError) return error
-  return new NotExecutedError(reason, what, error === undefined ? undefined : { cause: error })
+  const options = error === undefined ? undefined : { cause: error }
+  return mayHaveRun === undefined
+    ? new NotExecutedError(reason, what, options)
+    : new DeliveryUnknownError(reason, what, mayHaveRun, options)
 }
 
 /** A failure that nobody waits for, as its dead letter says it: what the handler threw, or why the message was given up. */
