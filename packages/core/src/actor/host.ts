@@ -67,6 +67,8 @@ export class ActorHost {
   }
   /** @internal Actors that watch, or are watched. */
   readonly watching: Set<Cell> = new Set()
+  /** @internal Of watches whose notices are under way: nobody who asks is told that it is not known any more. */
+  readonly untold: Set<string> = new Set()
   readonly deadLettersByReason: Map<DeadLetterReason, number> = new Map()
   /** Set while the system closes: messages are then refused with `shutdown`. */
   isClosing = false

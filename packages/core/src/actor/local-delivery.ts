@@ -6,11 +6,12 @@ import { AskCycleError } from '../errors.ts'
 import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { clonePayload } from '../messaging/payload-codec.ts'
 import { namePayload } from '../messaging/payload-refusal.ts'
-import { BLOCKED, type Cell, CLOSED, ROOM_WANTED, SCHEDULED } from './cell.ts'
+import { BLOCKED, type Cell, CLOSED, GONE, ROOM_WANTED, SCHEDULED } from './cell.ts'
 import type { OutboundOptions } from './destination.ts'
 import { Begun, ChildBound } from './entries.ts'
 import { LocalMessage, type LocalMode } from './local-message.ts'
 import { ActorTimer } from './timers.ts'
+import { takeWatchAtEnd } from './watching.ts'
 
 export const DEFAULT_TELL_TIMEOUT_MS = 60_000
 export const DEFAULT_ASK_TIMEOUT_MS = 10_000
@@ -152,7 +153,7 @@ export function deliverToCell(cell: Cell, message: Message): boolean {
 
 function refuseIfHopeless(cell: Cell, message: Message): boolean {
   if ((cell.flags & CLOSED) !== 0) {
-    message.refused(closedReason(cell))
+    if ((cell.flags & GONE) !== 0 || !takeWatchAtEnd(cell, message)) message.refused(closedReason(cell))
     return true
   }
   const { chain } = message

@@ -13,6 +13,7 @@ export type StopReason = 'stopped' | 'passivated' | 'restarted' | 'failed' | 'sh
  * Why a watched actor is gone. Beside what ended its activation:
  *
  * - `lost`: its owner died, or lost it to another one, and what it had in memory with it. It may live again under its id, knowing nothing of that.
+ *   Also of one that ended otherwise while its shard was about to move.
  * - `no-host`: no node hosts its kind, for as long as a message would wait for one.
  */
 export type TerminationReason = Exclude<StopReason, 'restarted'> | 'lost' | 'no-host'

@@ -10,7 +10,7 @@ import { endActivation, runStopHook } from './lifecycle.ts'
 import { releaseWaiters } from './local-delivery.ts'
 import type { StopReason, TerminationReason } from './stop-reason.ts'
 import { ActorTimer } from './timers.ts'
-import { dropWatching, endWatching } from './watching.ts'
+import { dropWatching, endWatching, takeWatchAtEnd } from './watching.ts'
 
 const nothing: Promise<void> = Promise.resolve()
 
@@ -74,7 +74,7 @@ function emptyMailbox(cell: Cell, refuseWith: DeadLetterReason, refusal: Error |
     if (typeof head === 'string') host.deadLetter({ address: cell, type: head, payload, reason: refuseWith, sender, error: refusal?.cause })
     else if (head instanceof ChildBound) head.message.refused(refuseWith, refusal)
     else if (head instanceof Begun) loseStashed(cell, head)
-    else if (!(head instanceof ActorTimer) && isMessage(head)) head.refused(refuseWith, refusal)
+    else if (!(head instanceof ActorTimer) && isMessage(head) && !takeWatchAtEnd(cell, head)) head.refused(refuseWith, refusal)
   }
   host.mailboxes.release(cell)
 }

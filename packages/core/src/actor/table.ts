@@ -80,7 +80,7 @@ export class ActorTable {
         message.returned()
         return true
       }
-      if (answerForAbsent(message)) return true
+      if (answerForAbsent(this.host, message)) return true
       if (!this.activatesOnMessage) {
         message.refused(this.host.isClosing ? 'shutdown' : 'stopped')
         return true
@@ -330,6 +330,6 @@ function forgetKept(top: Cell): void {
 function deliverBelow(parent: Cell, path: string, message: Message): boolean {
   const child = findDescendant(parent, path)
   if (child !== undefined) return deliverToCell(child, message)
-  if (!answerForAbsent(message)) message.refused('stopped')
+  if (!answerForAbsent(parent.cohort.host, message)) message.refused('stopped')
   return true
 }

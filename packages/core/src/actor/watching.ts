@@ -179,10 +179,15 @@ function tellOfTermination(cell: Cell, { other, token }: Watcher, reason: Termin
   const watcher = host.refs.findCell?.(other)
   if (watcher !== undefined) hearOfTermination(watcher, cell, token, reason)
   if (host.refs.findCell !== undefined) return
+  host.untold.add(token)
+  const told = (): void => void host.untold.delete(token)
   const tell = (): void => {
-    host.refs.send(other, TERMINATED, { token, reason }, { sender: cell, from: table, timeoutMs: TIMEOUT_MS }).catch((error: unknown) => {
-      if (whatItMeans(error) === 'again') later(cell, tell)
-    })
+    host.refs
+      .send(other, TERMINATED, { token, reason }, { sender: cell, from: table, timeoutMs: TIMEOUT_MS })
+      .then(told, (error: unknown) => {
+        if (whatItMeans(error) === 'again') later(cell, tell)
+        else told()
+      })
   }
   tell()
 }
@@ -217,7 +222,7 @@ export function takeWatchMessage(cell: Cell, message: Message | undefined): bool
   const { extras } = cell
   switch (message.type) {
     case WATCH: {
-      const isKnown = extras?.watchers?.get(addressKey(sender))?.token === token
+      const isKnown = extras?.watchers?.get(addressKey(sender))?.token === token || cell.cohort.host.untold.has(String(token))
       if (!isKnown && known !== true) addWatcher(cell, sender, String(token))
       message.handled(isKnown || known !== true)
       return true
@@ -236,10 +241,21 @@ export function takeWatchMessage(cell: Cell, message: Message | undefined): bool
 }
 
 /** For an actor that is not there. All but a new watch is answered for it: none of these brings anybody to life. */
-export function answerForAbsent(message: Message): boolean {
+export function answerForAbsent(host: ActorHost, message: Message): boolean {
   if (!isWatchMessage(message)) return false
-  if (message.type === WATCH && (message.payload as { known?: boolean } | undefined)?.known !== true) return false
-  if (message.begin()) message.handled(false)
+  const { token, known } = (message.payload ?? {}) as { token?: string; known?: boolean }
+  const isUntold = message.type === WATCH && host.untold.has(String(token))
+  if (message.type === WATCH && known !== true && !isUntold) return false
+  if (message.begin()) message.handled(isUntold)
+  return true
+}
+
+/** For an actor that is about to be gone. A watch has found this very life, and is told of its end as the others are: behind all that was said before. */
+export function takeWatchAtEnd(cell: Cell, message: Message): boolean {
+  if (!isWatchMessage(message)) return false
+  if (!message.begin()) return true
+  if (message.type !== TERMINATED) return takeWatchMessage(cell, message)
+  message.handled(undefined)
   return true
 }
 

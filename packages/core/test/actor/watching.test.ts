@@ -35,6 +35,8 @@ function open() {
   })
   const heard: Terminated[] = []
   let ctx!: Activation
+  let slowly = false
+  let finishStop: () => void = () => {}
   const Actor = defineActor('actor', {
     onStart: (context) => {
       ctx = context as never
@@ -43,7 +45,13 @@ function open() {
       watch: (context, id: string) => context.watch(context.ref('other', id), 'gone'),
       gone: (_context, what: Terminated) => void heard.push(what),
       stop: (context) => context.stop(),
+      touch: () => undefined,
+      stopSlowly(context) {
+        slowly = true
+        context.stop()
+      },
     },
+    onStop: () => (slowly ? new Promise<void>((resolve) => (finishStop = resolve)) : undefined),
   })
   const table = new ActorTable(host, Actor, { activateOnMessage: true })
   const deliver = async (type: string, payload: unknown, sender?: string): Promise<FakeMessage> => {
@@ -61,6 +69,7 @@ function open() {
     said,
     heard,
     where,
+    finishStop: () => finishStop(),
     watchers: () => [...(ctx.cell.extras?.watchers?.keys() ?? [])],
     tell: (type: string, payload?: unknown) => deliver(type, payload),
     watchMessage: (type: string, id: string, payload: unknown) => deliver(type, payload, id),
@@ -189,6 +198,51 @@ test('the watched actor tells until it is heard, and knows its watchers for as l
   await t.answer(undefined)
   await t.runtime.advanceAndSettle(120_000)
   expect(t.said).toHaveLength(3)
+  expect(t.host.watching.size).toBe(0)
+})
+
+// Found by the simulation (seed 68, with ten watches): the watcher was told `lost` of an actor that had failed, because the answer of its successor was there first.
+test('while its notice is under way nobody who asks is told that the watch is not known', async () => {
+  const t = open()
+  await t.watchMessage('cajun:watch', 'w', { token: 't1' })
+  await t.tell('stop')
+  const notice = t.said.at(-1) as Said
+  expect(notice.type).toBe('cajun:terminated')
+  // Nobody is there; then another life is. A first question that comes again brings nobody to life, and registers nothing.
+  expect((await t.watchMessage('cajun:watch', 'w', { token: 't1', known: true })).reply).toBe(true)
+  expect((await t.watchMessage('cajun:watch', 'w', { token: 't1' })).reply).toBe(true)
+  expect(t.host.counters.activations).toBe(1)
+  await t.watchMessage('cajun:watch', 'v', { token: 't2' })
+  expect((await t.watchMessage('cajun:watch', 'w', { token: 't1' })).reply).toBe(true)
+  expect((await t.watchMessage('cajun:watch', 'w', { token: 't1', known: true })).reply).toBe(true)
+  expect(t.watchers()).toEqual(['other=v'])
+  notice.resolve(undefined)
+  await t.runtime.settle()
+  expect((await t.watchMessage('cajun:watch', 'w', { token: 't1', known: true })).reply).toBe(false)
+})
+
+// Found by the simulation (seed 99, with ten watches): its refusal came before what the watched one had sent at its end.
+test('a watch that finds an actor which is about to stop is registered, and told of the end with the others', async () => {
+  const t = open()
+  await t.tell('touch')
+  const late = ['w', 'v'].map((id) => {
+    const message = new FakeMessage('cajun:watch', { token: `t-${id}` })
+    message.sender = { kind: 'other', id }
+    return message
+  })
+  const stop = new FakeMessage('stopSlowly', undefined)
+  t.table.deliver('me', undefined, stop)
+  t.table.deliver('me', undefined, late[0] as FakeMessage)
+  await t.runtime.settle()
+  // The stop hook is running.
+  t.table.deliver('me', undefined, late[1] as FakeMessage)
+  t.finishStop()
+  await t.runtime.settle()
+  expect(late.map(({ reply }) => reply)).toEqual([true, true])
+  expect(t.said.map(({ to, type, payload }) => [to, type, payload])).toEqual([
+    ['other/v', 'cajun:terminated', { token: 't-v', reason: 'stopped' }],
+    ['other/w', 'cajun:terminated', { token: 't-w', reason: 'stopped' }],
+  ])
   expect(t.host.watching.size).toBe(0)
 })
 
