@@ -1,4 +1,4 @@
-// Bugs planted in the actor room: mailboxes and activations as the cluster uses them.
+// Bugs planted in the actor room: mailboxes, activations and watches as the cluster uses them.
 
 import type { Mutation } from './mutation.ts'
 
@@ -44,6 +44,19 @@ export const actorMutations: readonly Mutation[] = [
     options: { faultKinds: ['migrate', 'drain', 'stop'], faults: 12, messages: 300 },
   },
   {
+    id: 'queue-lost-while-sealing',
+    rule: 'stream: mailbox outlives',
+    edits: [
+      {
+        file: 'actor/table.ts',
+        find: 'if (this.#isEmptied) forgetKept(cell)',
+        replace: 'if (this.#sealed !== undefined) forgetKept(cell)',
+      },
+    ],
+    options: { faultKinds: ['pause', 'store-down', 'cut', 'migrate'], faults: 12, messages: 400 },
+    seeds: 1_000,
+  },
+  {
     id: 'discard-keeps-the-turn-in-hand',
     rule: 'stream: mailbox outlives',
     edits: [
@@ -80,6 +93,98 @@ export const actorMutations: readonly Mutation[] = [
       },
     ],
     options: { faultKinds: ['migrate', 'drain', 'stop'], faults: 14, messages: 300 },
+    seeds: 600,
+  },
+  {
+    id: 'watchers-left-behind',
+    rule: 'watch: goes along',
+    edits: [
+      {
+        file: 'actor/watching.ts',
+        find: 'for (const shipped of watchers ?? []) extras.watchers.set(addressKey(shipped), new Watcher(shipped, shipped.token, shipped.seen))\n',
+        replace: '',
+      },
+    ],
+    options: { faultKinds: ['migrate', 'drain', 'stop'], faults: 12, watches: 30 },
+  },
+  {
+    id: 'watches-forgotten-on-restart',
+    rule: 'watch: goes along',
+    edits: [
+      {
+        file: 'actor/lifecycle.ts',
+        find: '  const stash = cell.activation?.takeStash() ?? []\n',
+        replace: '  const stash = cell.activation?.takeStash() ?? []\n  if (cell.extras?.watches) cell.extras.watches.clear()\n',
+      },
+    ],
+    options: { faultKinds: [], messages: 300, watches: 40 },
+  },
+  {
+    id: 'nobody-asks-for-the-watched',
+    rule: 'watch: asked for',
+    edits: [
+      {
+        file: 'actor/watching.ts',
+        find: 'for (const half of cell.extras?.watches?.values() ?? []) if (isDoubtful(host, half, kind)) confirmWatch(cell, half)\n',
+        replace: '',
+      },
+    ],
+    options: { faultKinds: ['crash', 'crash-before-flush'], faults: 6, watches: 30 },
+  },
+  {
+    id: 'stranger-answers-for-the-watched',
+    rule: 'watch: asked for',
+    edits: [
+      {
+        file: 'actor/watching.ts',
+        find: 'message.handled(isKnown || known !== true)',
+        replace: 'message.handled(true)',
+      },
+    ],
+    options: { faultKinds: ['crash', 'crash-before-flush'], faults: 6, watches: 30 },
+  },
+  {
+    id: 'notice-of-any-watch',
+    rule: 'watch: one notice',
+    edits: [
+      {
+        file: 'actor/watching.ts',
+        find: 'if (half?.token === token) endWatch(cell, half, reason)',
+        replace: 'if (half !== undefined) endWatch(cell, half, reason)',
+      },
+    ],
+    options: { faultKinds: ['cut', 'slow', 'pause', 'migrate'], faults: 12, watches: 60 },
+    seeds: 600,
+  },
+  {
+    id: 'notices-under-way-forgotten',
+    rule: 'watch: told why',
+    edits: [
+      {
+        file: 'actor/watching.ts',
+        find: '?.token === token || cell.cohort.host.untold.has(String(token))',
+        replace: '?.token === token',
+      },
+      {
+        file: 'actor/watching.ts',
+        find: 'const isUntold = message.type === WATCH && host.untold.has(String(token))',
+        replace: 'const isUntold = false',
+      },
+    ],
+    options: { faultKinds: ['pause', 'store-down', 'store-cut', 'cut'], faults: 10, watches: 60 },
+    seeds: 600,
+  },
+  {
+    id: 'watch-refused-at-the-end',
+    rule: 'watch: told why',
+    edits: [
+      {
+        file: 'actor/stopping.ts',
+        find: ' && !takeWatchAtEnd(cell, head)',
+        replace: '',
+      },
+    ],
+    options: { faultKinds: ['pause', 'store-cut', 'store-gap', 'cut', 'migrate'], faults: 12, watches: 60 },
     seeds: 600,
   },
 ]

@@ -29,8 +29,8 @@ export const deliveryMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'delivery/inbound-message.ts',
-        find: 'if ((this.isReliable || this.isReminder) && this.#isDuplicate(tenure)) {',
-        replace: 'if (false) {',
+        find: 'if (!(this.isReliable || this.isReminder) || !this.#isDuplicate(tenure)) return false',
+        replace: 'if (tenure !== undefined) return false',
       },
     ],
     options: { faultKinds: [...links, ...moves], faults: 12 },
@@ -422,6 +422,28 @@ export const deliveryMutations: readonly Mutation[] = [
       },
     ],
     options: { faultKinds: ['crash', 'migrate', 'cut', 'drain', 'stop'], faults: 14, messages: 500, actors: 6 },
+    seeds: 600,
+  },
+  {
+    id: 'refused-by-a-later-owner',
+    rule: 'stream: NotExecuted is certain',
+    edits: [{ file: 'delivery/out-entry.ts', find: 'return this.wasTransmitted || this.hasBegun', replace: 'return false' }],
+    options: { faultKinds: ['pause', 'store-cut', 'store-gap', 'cut', 'migrate'], faults: 12, watches: 60 },
+    seeds: 600,
+  },
+  {
+    id: 'repetitions-refused',
+    rule: 'stream: ends answered again',
+    edits: [
+      {
+        file: 'delivery/inbound-message.ts',
+        find: "if (this.#state === 'queued' && this.tenure !== undefined && this.tenure.state !== 'discarded' && this.#isRepetition(this.tenure)) return\n",
+        replace: '',
+      },
+      { file: 'delivery/out-entry.ts', find: 'return this.wasTransmitted || this.hasBegun', replace: 'return this.hasBegun' },
+    ],
+    why: 'what comes again over a new link may have run before, by what its sender knows, so that its refusal is reported as unknown; the record is what holds when that fails',
+    options: { faultKinds: ['pause', 'cut', 'reset', 'store-down'], faults: 12, watches: 60 },
     seeds: 600,
   },
 ]

@@ -5,6 +5,7 @@ import { planScenario, type Scenario } from '../src/scenario.ts'
 import type { Mutation } from './mutation.ts'
 
 export function planFor({ options = {}, script }: Pick<Mutation, 'options' | 'script'>, seed: number): Scenario {
-  const scenario = planScenario(seed, options)
+  // Nobody watches anybody, unless it is about that: seeds that were recorded before there was any watching mean what they meant.
+  const scenario = planScenario(seed, { watches: 0, ...options })
   return script === undefined ? scenario : { ...scenario, ...script(streamOf(seed, 'script'), scenario) }
 }

@@ -102,6 +102,15 @@ const table = {
   },
   upgrade: { says: 'writers use the lowest protocol version registered', elsewhere: 'there is one version: core/test/cluster' },
   'store loss: continue': { says: "a kind with onStoreLoss 'continue' goes on without a lease" },
+  // ── Watching: decisions/0011 ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  'watch: one notice': { says: 'a notice counts once, and only for the very watch that it belongs to' },
+  'watch: asked for': {
+    says: 'when the owner of the other side has changed a half asks whether the other half still exists: if it does not, what was watched is lost',
+  },
+  'watch: goes along': { says: 'a watch survives restarts of both, and moves with both' },
+  'watch: told why': {
+    says: 'a life that ends in order tells those who watch it why, behind what it has sent them, until they have heard it',
+  },
   'registry: started again': { says: 'registered actors are started again elsewhere after a failure' },
 } as const satisfies Readonly<Record<string, Rule>>
 

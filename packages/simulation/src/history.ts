@@ -4,6 +4,7 @@
 // A *life* is one state of one actor from its making to its loss. It goes along in handoffs, so its number tells whether a state was
 // carried over, made anew, or is there twice.
 
+import type { TerminationReason } from '@cajun/core'
 import type { Guarantee } from '@cajun/core/adapter'
 
 export interface SendRecord {
@@ -89,6 +90,32 @@ export interface LifeRecord {
   excuse?: string | undefined
 }
 
+interface WatchingRecord {
+  readonly watcher: string
+  /** Of the watcher's state. */
+  readonly life: number
+  readonly watched: string
+  readonly process: string
+  readonly atMs: number
+}
+
+/** An actor has begun to watch another one, has given that up, or is told of its end. */
+export type WatchEvent =
+  | (WatchingRecord & {
+      readonly event: 'watch'
+      /** What it asked the watched one in the same turn, behind the watch: the answer comes behind that of the watch, from the life that has been found, or a later one. */
+      readonly question: number
+    })
+  | (WatchingRecord & { readonly event: 'unwatch' })
+  | (WatchingRecord & {
+      readonly event: 'notice'
+      readonly reason: TerminationReason
+      /** What can have cost the watched one its memory, since it has been watched. */
+      readonly loss: string | undefined
+      /** When the watched one's place was last changed. */
+      readonly placedMs: number
+    })
+
 /** What a node keeps at one moment, and what it may. */
 export interface GaugeRecord {
   readonly process: string
@@ -147,6 +174,7 @@ export class History {
   readonly excesses: GaugeRecord[] = []
   readonly views: ViewRecord[] = []
   readonly storeWrites: StoreWriteRecord[] = []
+  readonly watching: WatchEvent[] = []
   /** Readable lines for the trace of a failing run: faults, leadership, appointments. */
   readonly notes: Array<{ readonly atMs: number; readonly where: string; readonly what: string }> = []
   readonly #orders = new Map<string, number>()

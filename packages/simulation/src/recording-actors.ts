@@ -1,7 +1,15 @@
 // The actors that a run is about. They do what their messages say and note each turn in the history; their state is the number of its life and how
 // many turns it has seen, which is all that is needed to tell whether it was lost, doubled or set back.
 
-import { type ActorDefinition, type Context, defineActor } from '@cajun/core'
+import {
+  type ActorDefinition,
+  type Context,
+  type Directive,
+  defineActor,
+  type StopReason,
+  type Terminated,
+  type TerminationReason,
+} from '@cajun/core'
 import type { History, SendRecord, TurnRecord } from './history.ts'
 import type { Act, Action } from './workload.ts'
 
@@ -30,6 +38,11 @@ export interface RecordedState {
   asked: number
 }
 
+export interface ActorName {
+  readonly kind: string
+  readonly id: string
+}
+
 export interface Recorder {
   readonly history: History
   readonly process: string
@@ -42,9 +55,15 @@ export interface Recorder {
   /** Of its process. */
   now(): number
   /** Another actor to send to from within a turn. */
-  relayTarget(order: Order, fromActor: string): { readonly kind: string; readonly id: string } | undefined
+  relayTarget(order: Order, fromActor: string): ActorName | undefined
+  /** The actor that `relay` names by its place. */
+  other(order: Order): ActorName
   sentInside(order: Order, target: string): SendRecord
   ended(send: SendRecord, outcome: Promise<unknown>): Promise<void>
+  /** `question`: what the watcher has asked the watched one behind its watch. */
+  watches(watcher: string, life: number, watched: string, question: number): void
+  unwatches(watcher: string, life: number, watched: string): void
+  told(watcher: string, life: number, watched: string, reason: TerminationReason): void
   /** The process dies here and now, while faults strike. */
   poisoned(): void
   mark(name: string): void
@@ -57,8 +76,15 @@ export function markOf(message: number): string {
   return `<sent:${message}>`
 }
 
+/** No actor survives to have thrown it. */
+class GivesUp extends Error {}
+
 /** Handlers are shared by several definitions. */
 type Ctx = Context<RecordedState>
+
+function nameOf({ kind, id }: ActorName): string {
+  return `${kind}/${id}`
+}
 
 /** What is asked of it is counted in its own state, and by its parent: the two go wherever the parent goes, or are lost with it. */
 const Child = defineActor('child', {
@@ -66,13 +92,18 @@ const Child = defineActor('child', {
   messages: { ask: (ctx: Context<{ asked: number }>) => ++ctx.state.asked },
 })
 
+export interface RecordingOptions {
+  /** Some are watched: how each of them ends is noted. */
+  readonly watching: boolean
+}
+
 /**
  * `cell` keeps its state until it is lost; `brief` is passivated when idle, and restarts when its handler throws; `lasting` goes on without a lease, and
  * there may be two of it.
  */
-export function recordingActors(recorder: Recorder): readonly ActorDefinition[] {
+export function recordingActors(recorder: Recorder, { watching }: RecordingOptions): readonly ActorDefinition[] {
   const { history } = recorder
-  const addressOf = (ctx: Ctx): string => `${ctx.self.kind}/${ctx.self.id}`
+  const addressOf = (ctx: Ctx): string => nameOf(ctx.self)
 
   let turn: TurnRecord | undefined
   const note = (ctx: Ctx, message: number, how: 'plain' | 'stash' | 'unstashed'): Answer => {
@@ -81,18 +112,35 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
     return { message, life: ctx.state.life, count: ctx.state.count }
   }
 
+  /** Sends on as `relay` says. `ended` is there to be awaited when it was an ask. */
+  const sendOn = (ctx: Ctx, order: Order, { kind, id }: ActorName): { readonly message: number; readonly ended?: Promise<void> } => {
+    const send = recorder.sentInside(order, `${kind}/${id}`)
+    const { message, form, guarantee, timeoutMs } = send
+    const payload: Order = { message, act: 'record', size: 0, mark: markOf(message) }
+    const ref = ctx.ref(kind, id)
+    if (form === 'ask') return { message, ended: recorder.ended(send, ref.ask('order', payload, { guarantee, timeoutMs })) }
+    ref.tell('order', payload, { guarantee, timeoutMs })
+    history.ended(message, 'accepted')
+    return { message }
+  }
+
   const relay = async (ctx: Ctx, order: Order): Promise<void> => {
     const target = recorder.relayTarget(order, addressOf(ctx))
-    if (target === undefined || order.relay === undefined) return
-    const { form, guarantee } = order.relay
-    const send = recorder.sentInside(order, `${target.kind}/${target.id}`)
-    const payload: Order = { message: send.message, act: 'record', size: 0, mark: markOf(send.message) }
-    const ref = ctx.ref(target.kind, target.id)
-    const options = { guarantee, timeoutMs: send.timeoutMs }
-    if (form === 'tell') {
-      ref.tell('order', payload, options)
-      history.ended(send.message, 'accepted')
-    } else await recorder.ended(send, ref.ask('order', payload, options))
+    if (target !== undefined) await sendOn(ctx, order, target).ended
+  }
+
+  const watch = (ctx: Ctx, order: Order): Promise<void> | undefined => {
+    const other = recorder.other(order)
+    ctx.watch(ctx.ref(other.kind, other.id), 'gone')
+    const { message, ended } = sendOn(ctx, order, other)
+    recorder.watches(addressOf(ctx), ctx.state.life, nameOf(other), message)
+    return ended
+  }
+
+  const unwatch = (ctx: Ctx, order: Order): void => {
+    const other = recorder.other(order)
+    ctx.unwatch(ctx.ref(other.kind, other.id))
+    recorder.unwatches(addressOf(ctx), ctx.state.life, nameOf(other))
   }
 
   const askChild = async (ctx: Ctx): Promise<void> => {
@@ -143,7 +191,7 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
       return note(ctx, message, 'unstashed')
     }
     const answer = note(ctx, message, 'plain')
-    if (what === 'hang' || what === 'slow' || what === 'relay' || what === 'child') noteTimeout(ctx)
+    if (what === 'hang' || what === 'slow' || what === 'relay' || what === 'child' || what === 'watch') noteTimeout(ctx)
     switch (what) {
       case 'slow':
         return recorder.pause(order.size).then(() => answer)
@@ -159,6 +207,17 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
       case 'timer':
         ctx.timers.once('tick', order.size, undefined, `tick-${message}`)
         return answer
+      case 'watch':
+        return watch(ctx, order)?.then(() => answer) ?? answer
+      case 'unwatch':
+        unwatch(ctx, order)
+        return answer
+      case 'end':
+        if (order.relay !== undefined) sendOn(ctx, order, recorder.other(order))
+        ctx.stop()
+        return answer
+      case 'give-up':
+        throw new GivesUp(`message ${message} was too much`)
       case 'fail':
         if (ctx.self.kind === 'brief') history.gaveUp(ctx.state.life, 'restarted')
         throw new Error(`message ${message} was made to fail`)
@@ -180,11 +239,15 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
     return pending instanceof Promise ? pending.finally(() => recorder.turnEnded(own)) : pending
   }
 
-  const spec = (kind: string) => ({
+  const spec = (kind: string, onFailure: Directive) => ({
     state: (id: string): RecordedState => ({ life: recorder.born(`${kind}/${id}`), count: 0, aside: [], asked: 0 }),
     turnTimeoutMs: TURN_TIMEOUT_MS,
     children: [Child],
+    supervision: (error: unknown) => (error instanceof GivesUp ? 'stop' : onFailure),
+    ...(watching && { onStop: (ctx: Ctx, reason: StopReason) => history.gaveUp(ctx.state.life, reason) }),
     messages: {
+      gone: (ctx: Ctx, { kind: other, id, reason }: Terminated) =>
+        recorder.told(addressOf(ctx), ctx.state.life, nameOf({ kind: other, id }), reason),
       order: (ctx: Ctx, order: Order) => perform(ctx, order),
       unstash: (ctx: Ctx) => ctx.unstash(),
       tick: (_ctx: Ctx) => undefined,
@@ -192,12 +255,11 @@ export function recordingActors(recorder: Recorder): readonly ActorDefinition[] 
     },
   })
   return [
-    defineActor('cell', spec('cell')),
-    defineActor('lasting', { ...spec('lasting'), onStoreLoss: 'continue' as const }),
+    defineActor('cell', spec('cell', 'resume')),
+    defineActor('lasting', { ...spec('lasting', 'resume'), onStoreLoss: 'continue' as const }),
     defineActor('brief', {
-      ...spec('brief'),
+      ...spec('brief', 'restart'),
       idleTimeoutMs: 400,
-      supervision: 'restart' as const,
       onPassivate: (ctx: Ctx) => {
         recorder.mark('passivated')
         history.gaveUp(ctx.state.life, 'passivated')

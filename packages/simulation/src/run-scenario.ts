@@ -4,6 +4,7 @@ import { ActorFailedError, CajunError, type ClusterActorSystem, DeliveryUnknownE
 import { checkAll } from './checkers/check-all.ts'
 import type { Failover } from './checkers/failover-cost.ts'
 import type { Violation } from './checkers/violation.ts'
+import { TOLD_WITHIN_MS } from './checkers/watching.ts'
 import { FaultInjector } from './fault-injector.ts'
 import { type FaultKind, massDeathOf } from './faults.ts'
 import { FrameTimes } from './frame-times.ts'
@@ -15,6 +16,7 @@ import { hashText } from './random-streams.ts'
 import { type Answer, type Order, type Recorder, recordingActors } from './recording-actors.ts'
 import type { Scenario } from './scenario.ts'
 import { KEPT_REPLY_BYTES, SimulatedCluster, type SimulatedNode, stackOf } from './simulated-cluster.ts'
+import { WatchingNotes } from './watching-notes.ts'
 import type { Action } from './workload.ts'
 
 export interface RunResult {
@@ -71,6 +73,7 @@ class Run {
   readonly #cluster: SimulatedCluster
   readonly #injector: FaultInjector
   readonly #frames: FrameTimes
+  readonly #watching: WatchingNotes
   readonly #registered = new Set<string>()
   readonly #keptBefore = new Map<string, { readonly sources: number; readonly records: number }>()
   /** The last turn of each message on each process. */
@@ -80,9 +83,11 @@ class Run {
     this.scenario = scenario
     this.history = new History(() => this.#loop.nowMs)
     this.#cluster = new SimulatedCluster(scenario, this.#loop, this.history, this.#marks, (process) =>
-      recordingActors(this.#recorder(process)),
+      recordingActors(this.#recorder(process), { watching: this.#watching.isPlanned }),
     )
     this.#cluster.verbose = options.verbose ?? false
+    const { truth } = this.#cluster
+    this.#watching = new WatchingNotes(scenario, { history: this.history, truth, marks: this.#marks, now: () => this.#loop.nowMs })
     this.#frames = new FrameTimes(
       this.#loop,
       this.history,
@@ -120,6 +125,7 @@ class Run {
       this.#probe()
       const lastMs = history.sends.reduce((latest, send) => Math.max(latest, send.atMs + send.timeoutMs), this.#loop.nowMs)
       await this.#loop.run(lastMs + 1_000)
+      await this.#endWatched()
       this.#look(true)
       this.#compareViews()
       await this.#loop.run(this.#loop.nowMs + 1)
@@ -129,12 +135,14 @@ class Run {
     }
     this.#markMixedStreams()
     for (const turn of history.turns) this.#loop.mix(turn.message * 31 + turn.count)
+    for (const { event, life } of history.watching) this.#loop.mix(hashText(event) ^ life)
     for (const [message, { result }] of history.outcomes) this.#loop.mix(message ^ hashText(result))
     return {
       scenario,
       violations: checkAll(history, {
         pausedMs: this.#cluster.pausedMs,
         settledMs: scenario.healMs + convergenceMs(scenario),
+        untilMs: this.#loop.nowMs,
         failover: this.#failover(),
       }),
       marks: this.#marks,
@@ -232,7 +240,11 @@ class Run {
   #checkRegistered(): void {
     // What a store had that lost its data is not remembered.
     if (this.scenario.faults.some(({ kind }) => kind === 'store-rebirth')) return
+    // Nor is one that has come to its end by itself started again.
+    const ended = new Set<string>()
+    for (const { actor, end } of this.history.lives.values()) if (end?.reason === 'stopped' || end?.reason === 'failed') ended.add(actor)
     for (const actor of this.#registered) {
+      if (ended.has(actor)) continue
       const [kind = '', id = ''] = actor.split('/')
       const owner = this.#cluster.truth.ownerOf(actor)
       const node = this.#cluster.nodes.find((each) => each.process !== undefined && each.process.name === owner)
@@ -327,6 +339,11 @@ class Run {
         if (node !== undefined) this.#injector.poisoned(node)
       },
       mark: (name) => this.#marks.reach(name),
+      other: ({ relay }) => {
+        const [kind = '', id = ''] = (scenario.actors[relay?.actor ?? 0] as string).split('/')
+        return { kind, id }
+      },
+      ...this.#watching.recorder(process),
     }
   }
 
@@ -417,6 +434,17 @@ class Run {
     this.scenario.actors.forEach((actor, index) => {
       for (const node of this.#askersOf(index)) this.#send(node, actor, { ...PROBE, timeoutMs: this.scenario.ttlMs }, true)
     })
+  }
+
+  /** Whoever is watched until now comes to its end, and its watchers are told. */
+  async #endWatched(): Promise<void> {
+    const { toEnd } = this.#watching
+    if (toEnd.length === 0) return
+    this.history.note('check', 'those who are watched are ended')
+    toEnd.forEach((actor, index) => {
+      this.#send(this.#askersOf(index)[0] as SimulatedNode, actor, { ...PROBE, act: 'end', timeoutMs: this.scenario.ttlMs }, true)
+    })
+    await this.#loop.run(this.#loop.nowMs + this.scenario.ttlMs + TOLD_WITHIN_MS + 100)
   }
 
   #settled(): void {

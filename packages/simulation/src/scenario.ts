@@ -5,6 +5,7 @@ import type { HostOptions } from './host.ts'
 import type { NetworkProfile } from './network.ts'
 import { streamOf } from './random-streams.ts'
 import type { StoreProfile } from './store.ts'
+import { planWatching } from './watching-plan.ts'
 import { type Action, planWorkload } from './workload.ts'
 
 export interface Scenario {
@@ -38,6 +39,8 @@ export interface ScenarioOptions {
   readonly faults?: number | undefined
   readonly shardCount?: number | undefined
   readonly ttlMs?: number | undefined
+  /** How many times an actor is asked to watch another one. Default: some in three seeds of ten, none in large clusters. */
+  readonly watches?: number | undefined
 }
 
 /** See `recording-actors.ts`. */
@@ -113,12 +116,26 @@ export function planScenario(seed: number, options: ScenarioOptions = {}): Scena
     beginMs,
     healMs,
     faults,
-    actions: planWorkload(streamOf(seed, 'workload'), {
-      fromMs: beginMs - 200,
-      untilMs: healMs + 200,
-      count: options.messages ?? 60 + topology.below(200),
-      hosts: nodes,
-      actors: actorCount,
-    }),
+    actions: byTime([
+      ...planWorkload(streamOf(seed, 'workload'), {
+        fromMs: beginMs - 200,
+        untilMs: healMs + 200,
+        count: options.messages ?? 60 + topology.below(200),
+        hosts: nodes,
+        actors: actorCount,
+      }),
+      // From a stream of its own, and last: a seed without them is what it was before there were any.
+      ...planWatching(streamOf(seed, 'watching'), {
+        fromMs: beginMs - 200,
+        untilMs: healMs,
+        count: options.watches ?? (isLarge ? 0 : undefined),
+        hosts: nodes,
+        actors,
+      }),
+    ]),
   }
+}
+
+function byTime(actions: readonly Action[]): Action[] {
+  return [...actions].sort((a, b) => a.atMs - b.atMs)
 }

@@ -107,6 +107,14 @@ export class Truth {
     return this.#registered.size
   }
 
+  /** When its owner, or where it is to go, was last written down. */
+  placedMs(actor: string): number {
+    const [kind = '', id = ''] = split(actor)
+    const document = this.#documents.get(kind)
+    const units = document === undefined ? [] : [`${kind}/${shardOf(id, document.shardCount)}`, `${kind}/${id}`]
+    return Math.max(...units.map((unit) => this.#owners.get(unit)?.at(-1)?.atMs ?? 0), 0)
+  }
+
   /** The process that owns it by the documents in force. */
   ownerOf(actor: string): string | undefined {
     const owner = this.#entryOf(actor)?.owner
@@ -135,7 +143,11 @@ export class Truth {
     const [kind = '', id = ''] = split(actor)
     const document = this.#documents.get(kind)
     if (document === undefined) return undefined
-    for (const unit of [`${kind}/${shardOf(id, document.shardCount)}`, `${kind}/${id}`]) {
+    const pin = `${kind}/${id}`
+    const shard = `${kind}/${shardOf(id, document.shardCount)}`
+    // A pin has epochs of its own: what becomes of its shard is nothing to it.
+    const wasPinned = this.#owners.get(pin)?.some((each) => each.epoch === epoch) === true
+    for (const unit of wasPinned ? [pin] : [shard, pin]) {
       // Whoever owns it by then answers from the records that came along.
       const next = this.#owners.get(unit)?.findLast((each) => each.atMs <= atMs)
       if (next === undefined || next.epoch <= epoch || next.processId === undefined) continue
@@ -155,9 +167,8 @@ export class Truth {
     return lostMs <= atMs && (lostMs !== this.#rebornAtMs || atMs > lostMs + REBIRTH_NOTICED_MS)
   }
 
-  /** What can have cost an actor its state since its last turn: a process that owned it, or was to, lost its memory or its lease. */
-  excuseForLoss(actor: string): string | undefined {
-    const sinceMs = this.#lastTurnMs.get(actor) ?? 0
+  /** What can have cost an actor its state since its last turn, or since then: a process that owned it, or was to, lost its memory or its lease. */
+  excuseForLoss(actor: string, sinceMs: number = this.#lastTurnMs.get(actor) ?? 0): string | undefined {
     const [kind = '', id = ''] = split(actor)
     const document = this.#documents.get(kind)
     if (document === undefined) return 'nobody had placed it'

@@ -23,6 +23,13 @@ export type Act =
   | 'child'
   /** The handler takes its process with it. */
   | 'poison'
+  /** Watches the actor that `relay` names, and asks it something. Of these four: see `watching-plan.ts`. */
+  | 'watch'
+  | 'unwatch'
+  /** Tells the actor that `relay` names something, and stops. */
+  | 'end'
+  /** The handler throws what its actor does not survive. */
+  | 'give-up'
 
 export interface Action {
   readonly atMs: number
@@ -38,6 +45,7 @@ export interface Action {
   readonly abortAfterMs: number | undefined
   /** How long `slow` takes; how much `large` carries. */
   readonly size: number
+  /** Of `relay` the actor is a number modulo those that follow, of the acts of watching its place in the list. */
   readonly relay: { readonly actor: number; readonly form: 'tell' | 'ask'; readonly guarantee: Guarantee } | undefined
 }
 
@@ -60,7 +68,7 @@ export function planWorkload(random: RandomStream, options: WorkloadOptions): Ac
     const gapMs = random.chance(0.5) ? 0 : random.between(1, 80)
     for (let i = 0; i < burst && actions.length < options.count; i++) actions.push(planOne(random, host, actor, startMs + i * gapMs))
   }
-  return actions.sort((a, b) => a.atMs - b.atMs)
+  return actions
 }
 
 function planOne(random: RandomStream, host: number, actor: number, atMs: number): Action {

@@ -12,8 +12,12 @@ import { checkOwnership } from './ownership.ts'
 import { checkPoison } from './poison.ts'
 import { checkViews } from './views.ts'
 import type { Violation } from './violation.ts'
+import { checkWatching, type WatchingOptions } from './watching.ts'
 
-export function checkAll(history: History, options: EndingsOptions & { readonly failover?: Failover | undefined }): Violation[] {
+export function checkAll(
+  history: History,
+  options: EndingsOptions & WatchingOptions & { readonly failover?: Failover | undefined },
+): Violation[] {
   return [
     ...history.findings,
     ...checkOwnership(history),
@@ -25,6 +29,7 @@ export function checkAll(history: History, options: EndingsOptions & { readonly 
     ...checkBounds(history),
     ...checkViews(history),
     ...checkFailoverCost(history, options.failover),
+    ...checkWatching(history, options),
     ...checkEndings(history, options),
   ].sort((a, b) => a.atMs - b.atMs)
 }
