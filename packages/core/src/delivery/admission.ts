@@ -37,7 +37,7 @@ export class Admission {
 
   /** Whether a message to this actor, at this peer, may be added now: there is room, and nobody who came before waits for it. */
   admits(peer: Peer | undefined, address: ActorAddress): boolean {
-    return !this.#peers.has(peer) && !this.isWaitedFor(address) && this.#hasRoom(peer)
+    return (this.#peers.size === 0 || !this.#peers.has(peer)) && !this.isWaitedFor(address) && this.#hasRoom(peer)
   }
 
   /** What is newer must not overtake what waits for room. */

@@ -11,7 +11,8 @@ export type Guarantee = 'at-most-once' | 'at-least-once' | 'exactly-once'
 export const GUARANTEES: readonly Guarantee[] = ['at-most-once', 'at-least-once', 'exactly-once']
 
 export function isGuarantee(value: unknown): value is Guarantee {
-  return GUARANTEES.includes(value as Guarantee)
+  // Asked of each message that says one.
+  return value === 'exactly-once' || value === 'at-most-once' || value === 'at-least-once'
 }
 
 export const DEFAULT_GUARANTEE: Guarantee = 'exactly-once'

@@ -141,7 +141,7 @@ export class Outbound {
       peer.isWritable &&
       (peer.hasCredit || isOldest(stream, entry)) &&
       (entry.from === undefined || entry.from.mayLeaveNow()) &&
-      this.#localHold(stream) === undefined
+      this.localHold(stream) === undefined
     if (!isDirect) {
       this.#append(entry)
       this.pump(stream)
@@ -181,7 +181,7 @@ export class Outbound {
       this.streams.closeIfIdle(stream)
       return
     }
-    const tenure = this.#localHold(stream)
+    const tenure = this.localHold(stream)
     if (tenure !== undefined || stream.peer === undefined) {
       this.#pumpHere(stream, tenure)
       return
@@ -230,7 +230,7 @@ export class Outbound {
   }
 
   /** The tenure of this process that messages to the actor still belong to: nothing overtakes what is in its mailboxes. */
-  #localHold(stream: OutStream): Tenure | undefined {
+  localHold(stream: OutStream): Tenure | undefined {
     const { version } = this.#core
     if (stream.tenureVersion !== version) {
       stream.tenureVersion = version

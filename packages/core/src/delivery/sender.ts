@@ -61,10 +61,11 @@ export class Sender {
     if (isReliable && call?.timeoutMs !== undefined) core.warnOfShortDeadline(address, timeoutMs)
     const refusal = core.isClosed ? 'shutdown' : call?.signal?.aborted ? 'aborted' : undefined
     if (refusal !== undefined) return this.#deadLetterTell(address, type, refusal, call)
-    const tenure = this.#shortWay(address, call)
+    const known = this.#outbound.streams.find(address.kind, address.id, address.path)
+    const tenure = this.#shortWay(address, known, call)
     if (tenure !== undefined && this.#local.deliver(tenure, address, type, payload, false, isReliable, call, timeoutMs, undefined))
       return true
-    const stream = this.#openStream(address)
+    const stream = tenure === undefined && known !== undefined ? known : this.#openStream(address)
     const { peer } = stream
     if (!this.admission.admits(peer, address)) {
       this.#outbound.streams.closeIfIdle(stream)
@@ -132,9 +133,10 @@ export class Sender {
       waiter.reject(this.#notExecuted(address, type, refusal, call?.signal?.reason))
       return
     }
-    const tenure = this.#shortWay(address, call)
+    const known = this.#outbound.streams.find(address.kind, address.id, address.path)
+    const tenure = this.#shortWay(address, known, call)
     if (tenure !== undefined && this.#local.deliver(tenure, address, type, payload, isAsk, isReliable, call, timeoutMs, waiter)) return
-    const stream = this.#openStream(address)
+    const stream = tenure === undefined && known !== undefined ? known : this.#openStream(address)
     const { peer } = stream
     if ((isAsk || !isReliable) && peer !== undefined && !peer.breaker.isClosed && !peer.breaker.admits(core.now())) {
       this.#outbound.streams.closeIfIdle(stream)
@@ -157,10 +159,11 @@ export class Sender {
   }
 
   /** The tenure of this process that takes the message straight into a mailbox, if nothing of its stream is outstanding elsewhere. */
-  #shortWay(address: ActorAddress, call: DeliveryCall | undefined): Tenure | undefined {
+  #shortWay(address: ActorAddress, stream: OutStream | undefined, call: DeliveryCall | undefined): Tenure | undefined {
+    // Its stream knows already that it goes elsewhere: most messages of a cluster.
+    if (stream?.peer !== undefined && this.#outbound.localHold(stream) === undefined) return undefined
     const tenure = this.#tenures.find(address.kind, address.id)
     if (tenure === undefined || !tenure.isAccepting || this.admission.isWaitedFor(address)) return undefined
-    const stream = this.#outbound.streams.find(address.kind, address.id, address.path)
     if (stream !== undefined && !stream.isIdle && !this.#isAllHere(stream)) return undefined
     if (tenure.isClosing(address.id) || tenure.isWaitingFor(address.id)) return undefined
     const from = call?.from
