@@ -138,28 +138,58 @@ function writeArray(array: readonly unknown[], depth: number): boolean {
   return true
 }
 
+/** Of the object that came last at each depth: most often the next one's there, too, and then its keys are walked once. */
+const guesses: (KeyShape | undefined)[] = new Array(MAX_PAYLOAD_DEPTH).fill(undefined)
+
 function writeObject(object: Record<string, unknown>, depth: number): boolean {
+  const guess = guesses[depth]
+  if (guess !== undefined) {
+    const from = at
+    const count = shapeCount
+    const outcome = writeAs(guess, object, depth)
+    if (outcome !== ANOTHER_SHAPE) return outcome === WRITTEN
+    at = from
+    shapeCount = count
+  }
   const shape = shapeOf(object)
   if (shape === undefined) return writeWideObject(object, depth)
+  guesses[depth] = shape
+  // Another shape than its own a moment ago: a getter adds or takes away keys, and another form has to take it.
+  return writeAs(shape, object, depth) === WRITTEN
+}
+
+const WRITTEN = 0
+const REFUSED = 1
+const ANOTHER_SHAPE = 2
+
+function writeAs(shape: KeyShape, object: Record<string, unknown>, depth: number): number {
+  if (!writeShape(shape)) return REFUSED
+  const { keys } = shape
+  let i = 0
+  for (const key in object) {
+    if (key !== keys[i++]) return ANOTHER_SHAPE
+    if (!write(object[key], depth)) return REFUSED
+  }
+  return i === keys.length ? WRITTEN : ANOTHER_SHAPE
+}
+
+function writeShape(shape: KeyShape): boolean {
   const number = shapeNumber(shape)
   if (number < shapeCount) {
     if (at + 2 > end) return false
     bytes[at++] = KNOWN_OBJECT
     bytes[at++] = number
-  } else {
-    const head = shape.bytes
-    const target = bytes
-    const from = at + 1
-    if (from + head.length > end) return false
-    target[at] = OBJECT
-    for (let i = 0; i < head.length; i++) target[from + i] = head[i] as number
-    at = from + head.length
-    if (shapeCount < MAX_SHAPES) shapes[shapeCount++] = shape
+    return true
   }
-  // A getter may add or take away keys: what follows is then none of this shape, and takes another form.
-  let left = shape.keys.length
-  for (const key in object) if (--left < 0 || !write(object[key], depth)) return false
-  return left === 0
+  const head = shape.bytes
+  const target = bytes
+  const from = at + 1
+  if (from + head.length > end) return false
+  target[at] = OBJECT
+  for (let i = 0; i < head.length; i++) target[from + i] = head[i] as number
+  at = from + head.length
+  if (shapeCount < MAX_SHAPES) shapes[shapeCount++] = shape
+  return true
 }
 
 /** The shape's number within this payload; `shapeCount`: it has not come yet. */
