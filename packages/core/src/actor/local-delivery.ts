@@ -18,20 +18,24 @@ export const DEFAULT_ASK_TIMEOUT_MS = 10_000
 
 /** The hot path: no allocation, no clock, no promise. Its deadline is the queue's coarse clock plus 60 s. */
 export function tellCell(cell: Cell, type: string, payload: unknown, sender: ActorAddress | undefined): boolean {
-  const { cohort } = cell
-  const taken = cohort.strict ? copied(cell, type, payload) : payload
-  if ((cell.flags & (CLOSED | ROOM_WANTED)) !== 0) return tellUnready(cell, type, taken, sender)
-  const mailbox = cell.needMailbox()
-  if (mailbox.count >= cohort.mailboxLimit) return tellUnready(cell, type, taken, sender)
+  const { cohort, flags } = cell
+  if (cohort.strict || (flags & (CLOSED | ROOM_WANTED)) !== 0) return tellUnready(cell, type, payload, sender)
+  const mailbox = cell.mailbox ?? cell.needMailbox()
+  if (mailbox.count >= cohort.mailboxLimit) return tellUnready(cell, type, payload, sender)
+  const { queue } = cohort.host
   // Scheduled first, which reads the clock if nobody has.
-  if ((cell.flags & (SCHEDULED | BLOCKED)) === 0) cohort.host.schedule(cell)
-  mailbox.push(type, taken, sender, cohort.host.queue.nowTick + DEFAULT_TELL_TIMEOUT_MS)
+  if ((flags & (SCHEDULED | BLOCKED)) === 0) {
+    cell.flags = flags | SCHEDULED
+    queue.add(cell)
+  }
+  mailbox.push(type, payload, sender, queue.nowTick + DEFAULT_TELL_TIMEOUT_MS)
   return mailbox.count < cohort.highWater
 }
 
-/** Closed, full, or with senders waiting who must not be overtaken. */
-function tellUnready(cell: Cell, type: string, payload: unknown, sender: ActorAddress | undefined): boolean {
+/** Strict, closed, full, or with senders waiting who must not be overtaken. */
+function tellUnready(cell: Cell, type: string, given: unknown, sender: ActorAddress | undefined): boolean {
   const { host, mailboxLimit, definition } = cell.cohort
+  const payload = cell.cohort.strict ? copied(cell, type, given) : given
   if ((cell.flags & CLOSED) !== 0) {
     host.deadLetter({ address: cell, type, payload, reason: closedReason(cell), sender })
     return false

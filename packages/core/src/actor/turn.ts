@@ -18,6 +18,7 @@ import { Begun, ChildBound, messageOf } from './entries.ts'
 import { handlerThrew } from './failing.ts'
 import { activate, discardTurn } from './lifecycle.ts'
 import { giveRoom } from './local-delivery.ts'
+import type { Mailbox } from './mailbox.ts'
 import { describeIssues } from './standard-schema.ts'
 import { ActorTimer } from './timers.ts'
 import { takeWatchMessage } from './watching.ts'
@@ -28,6 +29,8 @@ const QUANTUM = 64
 /** The run queue's runner. Returns how many turns it took. */
 export function runCell(cell: Cell): number {
   const { host, table } = cell.cohort
+  // The queue reads its clock between batches, not within.
+  const { nowTick } = host.queue
   let turns = 0
   while ((cell.flags & (BLOCKED | AFTER_TURN)) === 0) {
     const mailbox = cell.mailbox
@@ -50,8 +53,8 @@ export function runCell(cell: Cell): number {
       // It takes its share of the quantum, but no message was handled.
       host.counters.turns--
     } else {
-      cell.flags &= ~START
-      if (!isEmpty) runNext(cell, activation, mailbox.head())
+      if ((cell.flags & START) !== 0) cell.flags &= ~START
+      if (!isEmpty) runNext(cell, activation, mailbox, nowTick)
     }
   }
   cell.flags &= ~SCHEDULED
@@ -80,17 +83,15 @@ export function unblock(cell: Cell, flag: number): void {
   if (cell.queued > 0 || (cell.flags & START) !== 0) cell.cohort.host.schedule(cell)
 }
 
-function runNext(cell: Cell, activation: Activation, head: unknown): void {
-  const mailbox = cell.mailbox
-  if (mailbox === undefined) return
+function runNext(cell: Cell, activation: Activation, mailbox: Mailbox, nowTick: number): void {
+  const head = mailbox.head()
   if (typeof head === 'string') {
     const payload = mailbox.payload()
     const sender = mailbox.sender() as ActorAddress | undefined
     const deadlineTick = mailbox.deadlineTick()
     mailbox.drop()
-    const { host } = cell.cohort
-    if (deadlineTick !== 0 && deadlineTick < host.queue.nowTick) {
-      host.deadLetter({ address: cell, type: head, payload, reason: 'deadline', sender })
+    if (deadlineTick !== 0 && deadlineTick < nowTick) {
+      cell.cohort.host.deadLetter({ address: cell, type: head, payload, reason: 'deadline', sender })
       return
     }
     runHandler(cell, activation, head, head, payload, sender)
