@@ -4,7 +4,7 @@
 import { ClosedError } from '../errors.ts'
 import { type ActorAddress, checkActorId, formatAddress } from '../messaging/address.ts'
 import { ActivationExtras } from './activation-extras.ts'
-import { Cell, START } from './cell.ts'
+import { Cell, HANDED, START } from './cell.ts'
 import { addChild, findDescendant } from './children.ts'
 import type { Context } from './context.ts'
 import type { ActorDefinition, MessageEntry } from './definition.ts'
@@ -32,10 +32,12 @@ export const HOOK: unique symbol = Symbol('hook')
 
 export class Activation implements Context<any, any> {
   readonly cell: Cell
-  /** The type of a plain message, or a `Message`, `Begun` or `ActorTimer`, or HOOK. Undefined between turns. */
+  /** The type of a plain message, or a `Message`, `Begun` or `ActorTimer`, or HOOK. Undefined when there is neither a turn nor a message that was handed over. */
   head: unknown = undefined
   payload: unknown = undefined
   plainSender: ActorAddress | undefined = undefined
+  /** Of a plain message; 0 for none. */
+  deadlineTick = 0
   marks = 0
   #state: unknown = undefined
   extras: ActivationExtras | undefined = undefined
@@ -75,7 +77,7 @@ export class Activation implements Context<any, any> {
 
   get messageId(): string {
     this.assertLive()
-    const { head } = this
+    const head = this.inHand
     if (head === undefined || head === HOOK) throw new TypeError('no message is in hand: messageId is for handlers')
     if (head instanceof Begun) {
       // Kept there, so that all attempts have one id.
@@ -167,8 +169,7 @@ export class Activation implements Context<any, any> {
   forward(to: ActorRef, type: string = this.#typeInHand(), payload: unknown = this.#payloadInHand()): void {
     this.assertLive()
     const { host, table } = this.cell.cohort
-    const { head } = this
-    const message = messageOf(head)
+    const message = messageOf(this.inHand)
     const options = { sender: this.senderAddress(), chain: message?.chain, from: table }
     if (message === undefined) {
       host.refs.tell(to.address, type, payload, options)
@@ -198,9 +199,7 @@ export class Activation implements Context<any, any> {
     if (stash === undefined) return
     const back = stash.splice(0, count)
     const { host } = this.cell.cohort
-    for (let i = back.length - 1; i >= 0; i--) {
-      this.cell.needMailbox().pushFront(back[i], undefined, undefined, 0)
-    }
+    for (let i = back.length - 1; i >= 0; i--) this.cell.putFirst(back[i] as Begun)
     if (back.length > 0) host.schedule(this.cell)
   }
 
@@ -217,6 +216,18 @@ export class Activation implements Context<any, any> {
   }
 
   // ---- for the room itself ----
+
+  /** What the turn in hand is about: what was handed over and has not begun is not. */
+  get inHand(): unknown {
+    return (this.cell.flags & HANDED) === 0 ? this.head : undefined
+  }
+
+  take(head: unknown, payload: unknown, plainSender: ActorAddress | undefined, deadlineTick: number): void {
+    this.head = head
+    this.payload = payload
+    this.plainSender = plainSender
+    this.deadlineTick = deadlineTick
+  }
 
   get isEnded(): boolean {
     return (this.marks & ENDED) !== 0
@@ -236,7 +247,7 @@ export class Activation implements Context<any, any> {
   }
 
   senderAddress(): ActorAddress | undefined {
-    const { head } = this
+    const head = this.inHand
     if (typeof head === 'string') return this.plainSender
     return head instanceof Begun || isMessage(head) ? head.sender : undefined
   }
@@ -248,17 +259,18 @@ export class Activation implements Context<any, any> {
 
   /** For an ask made now: the turns that wait for its answer. */
   chainOfAsks(): readonly string[] | undefined {
-    if (this.head === undefined) return undefined
+    const head = this.inHand
+    if (head === undefined) return undefined
     const extras = this.#needExtras()
     this.marks |= TURN_DATA
     extras.turnName ??= `${formatAddress(this.cell)}#${this.cell.cohort.host.newTurnName()}`
-    const outer = messageOf(this.head)?.chain
+    const outer = messageOf(head)?.chain
     return outer === undefined ? [extras.turnName] : [...outer, extras.turnName]
   }
 
   /** The message in hand as it is kept in the stash. */
   keepInHand(): Begun {
-    const { head } = this
+    const head = this.inHand
     if (head instanceof Begun) return head
     if (isMessage(head)) return new Begun(head, head.type, head.payload, head.sender, undefined)
     return new Begun(undefined, this.#typeInHand(), this.payload, this.plainSender, this.extras?.messageId)
@@ -318,7 +330,7 @@ export class Activation implements Context<any, any> {
   }
 
   #typeInHand(): string {
-    const { head } = this
+    const head = this.inHand
     if (typeof head === 'string') return head
     if (head instanceof Begun || head instanceof ActorTimer || isMessage(head)) return head.type
     throw new TypeError('no message is in hand')

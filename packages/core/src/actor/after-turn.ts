@@ -4,7 +4,7 @@ import { AFTER_TURN, type Cell, START } from './cell.ts'
 
 /** At once when no turn is in hand. */
 export function whenTurnEnded(cell: Cell, task: () => void): void {
-  if (cell.activation?.head === undefined) {
+  if (cell.inHand === undefined) {
     task()
     return
   }

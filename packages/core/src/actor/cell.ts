@@ -5,6 +5,7 @@ import type { ActorAddress } from '../messaging/address.ts'
 import type { Activation } from './activation.ts'
 import type { AsyncTurn } from './async-turn.ts'
 import type { Cohort } from './cohort.ts'
+import type { Begun } from './entries.ts'
 import type { IdleCheck } from './idle.ts'
 import type { LocalMessage } from './local-message.ts'
 import type { Mailbox } from './mailbox.ts'
@@ -30,8 +31,12 @@ export const ROOM_WANTED = 64
 export const START = 128
 /** Between two activations: hooks run, children stop. */
 export const TRANSITION = 256
-/** Its empty mailbox is to be taken back when the run queue pauses. */
-export const RESTING = 512
+/**
+ * Its oldest message is not in the mailbox but in its activation's hand already, and its turn has not begun. A plain message for an actor that has nothing else to do goes
+ * there: most messages between actors that talk to each other find the other one idle, and the way through a mailbox is the most of what they would cost.
+ * Whoever needs it in the mailbox takes it back (`takeBack`).
+ */
+export const HANDED = 512
 
 /** No turn starts while one of these is set. */
 export const BLOCKED: number = BUSY | TRANSITION | SUSPENDED | STOPPING | GONE
@@ -62,13 +67,36 @@ export class Cell implements ActorAddress {
     return this.extras?.path
   }
 
+  /** Messages whose turn has not begun. */
   get queued(): number {
-    return this.mailbox === undefined ? 0 : this.mailbox.count
+    const handed = (this.flags & HANDED) !== 0 ? 1 : 0
+    return this.mailbox === undefined ? handed : handed + this.mailbox.count
+  }
+
+  /** What the turn in hand is about: the type of a plain message, or an object that carries everything. Undefined between turns. */
+  get inHand(): unknown {
+    return this.activation?.inHand
   }
 
   needMailbox(): Mailbox {
     this.mailbox ??= this.cohort.host.mailboxes.take()
     return this.mailbox
+  }
+
+  /** Puts what was handed over and has not begun to the head of the mailbox. Before the activation ends, a hook runs, or the mailbox is read or filled from its head. */
+  takeBack(): void {
+    if ((this.flags & HANDED) === 0) return
+    this.flags &= ~HANDED
+    const activation = this.activation as Activation
+    const { head, payload, plainSender, deadlineTick } = activation
+    activation.clearTurn()
+    this.needMailbox().pushFront(head, payload, plainSender, deadlineTick)
+  }
+
+  /** What has begun before and is to run again goes before all that waits. */
+  putFirst(begun: Begun): void {
+    this.takeBack()
+    this.needMailbox().pushFront(begun, undefined, undefined, 0)
   }
 
   needExtras(): CellExtras {

@@ -10,6 +10,8 @@ export class Cohort {
   readonly definition: ResolvedDefinition
   readonly mailboxLimit: number
   readonly highWater: number
+  /** With fewer in the mailbox a tell is near neither the limit nor the high water, even if one more is in hand. */
+  readonly calmBelow: number
   readonly strict: boolean
   /** The last look-up: most messages that follow each other are of one type. */
   #lastType = ''
@@ -22,6 +24,7 @@ export class Cohort {
     this.definition = definition
     this.mailboxLimit = definition.mailboxLimit
     this.highWater = definition.highWater
+    this.calmBelow = definition.highWater - 2
     this.strict = host.strict
   }
 

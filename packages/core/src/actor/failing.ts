@@ -25,8 +25,7 @@ export function handlerThrew(cell: Cell, activation: Activation, error: unknown)
     begun.attempts = attempts
     activation.clearTurn()
     host.logger.debug('handler threw; it is tried again', { actor: formatAddress(cell), type: begun.type, attempt: attempts, error })
-    const mailbox = cell.needMailbox()
-    mailbox.pushFront(begun, undefined, undefined, 0)
+    cell.putFirst(begun)
     suspendFor(cell, backoffDelayMs(retry.backoff, attempts - 1, host.runtime))
     return
   }

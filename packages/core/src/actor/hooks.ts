@@ -15,6 +15,7 @@ export type HookName = 'onStart' | 'onStop' | 'onPassivate'
 
 export function callHook(activation: Activation, name: HookName, hook: (ctx: Activation) => unknown): HookOutcome | Promise<HookOutcome> {
   let value: unknown
+  activation.cell.takeBack()
   activation.head = HOOK
   currentTurn.activation = activation
   try {

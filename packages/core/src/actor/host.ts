@@ -86,7 +86,7 @@ export class ActorHost {
     this.strict = options.strict ?? isTestEnvironment()
     this.#ownsDeadlines = options.deadlines === undefined
     this.deadlines = options.deadlines ?? new DeadlineSweep(options.runtime)
-    this.queue = new RunQueue(options.runtime, runCell, () => this.mailboxes.collect())
+    this.queue = new RunQueue(options.runtime, runCell)
     this.#onDeadLetter = options.onDeadLetter
     this.#whereabouts = options.whereabouts
     this.#identity = newIdentity(options.runtime)

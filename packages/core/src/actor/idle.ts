@@ -34,7 +34,7 @@ export class IdleCheck extends Deadline {
 
 /** What would be lost or cut short by ending the activation: a turn, a queue, a stash, live children. */
 function isBusy(cell: Cell): boolean {
-  if ((cell.flags & BLOCKED) !== 0 || cell.queued > 0 || cell.activation?.head !== undefined) return true
+  if ((cell.flags & BLOCKED) !== 0 || cell.queued > 0 || cell.inHand !== undefined) return true
   return (cell.activation?.extras?.stash?.length ?? 0) > 0 || (cell.extras?.children?.size ?? 0) > 0
 }
 

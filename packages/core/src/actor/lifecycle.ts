@@ -7,7 +7,7 @@ import { Activation, STOP_HOOK_RAN } from './activation.ts'
 import { attend } from './after-turn.ts'
 import { isThenable } from './async-turn.ts'
 import { BUSY, type Cell, GONE, START, STOPPING, TRANSITION } from './cell.ts'
-import { messageOf } from './entries.ts'
+import { type Begun, messageOf } from './entries.ts'
 import { supervise, suspendFor } from './failing.ts'
 import { callHook, type HookOutcome } from './hooks.ts'
 import { setIdleTimeout } from './idle.ts'
@@ -102,9 +102,7 @@ export function discardTurn(cell: Cell, error: ActorFailedError): void {
 function startAfresh(cell: Cell): void {
   const stash = cell.activation?.takeStash() ?? []
   endActivation(cell, false)
-  for (let i = stash.length - 1; i >= 0; i--) {
-    cell.needMailbox().pushFront(stash[i], undefined, undefined, 0)
-  }
+  for (let i = stash.length - 1; i >= 0; i--) cell.putFirst(stash[i] as Begun)
   cell.flags |= START
 }
 
@@ -141,6 +139,7 @@ function stayActive(cell: Cell): void {
 }
 
 export function endActivation(cell: Cell, isDiscarded: boolean): void {
+  cell.takeBack()
   cell.activation?.end(isDiscarded)
   cell.activation = undefined
   const idle = cell.extras?.idle

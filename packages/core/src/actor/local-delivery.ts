@@ -6,7 +6,7 @@ import { AskCycleError } from '../errors.ts'
 import { type ActorAddress, formatAddress } from '../messaging/address.ts'
 import { clonePayload } from '../messaging/payload-codec.ts'
 import { namePayload } from '../messaging/payload-refusal.ts'
-import { BLOCKED, type Cell, CLOSED, GONE, ROOM_WANTED, SCHEDULED } from './cell.ts'
+import { BLOCKED, type Cell, CLOSED, GONE, HANDED, ROOM_WANTED, SCHEDULED } from './cell.ts'
 import type { OutboundOptions } from './destination.ts'
 import { Begun, ChildBound } from './entries.ts'
 import { LocalMessage, type LocalMode } from './local-message.ts'
@@ -18,33 +18,38 @@ export const DEFAULT_ASK_TIMEOUT_MS = 10_000
 
 /** The hot path: no allocation, no clock, no promise. Its deadline is the queue's coarse clock plus 60 s. */
 export function tellCell(cell: Cell, type: string, payload: unknown, sender: ActorAddress | undefined): boolean {
-  const { cohort, flags } = cell
-  if (cohort.strict || (flags & (CLOSED | ROOM_WANTED)) !== 0) return tellUnready(cell, type, payload, sender)
-  const mailbox = cell.mailbox ?? cell.needMailbox()
-  if (mailbox.count >= cohort.mailboxLimit) return tellUnready(cell, type, payload, sender)
+  const { cohort, flags, mailbox } = cell
+  const taken = cohort.strict ? copied(cell, type, payload) : payload
   const { queue } = cohort.host
-  // Scheduled first, which reads the clock if nobody has.
-  if ((flags & (SCHEDULED | BLOCKED)) === 0) {
-    cell.flags = flags | SCHEDULED
+  if (mailbox === undefined) {
+    const { activation } = cell
+    if ((flags & (SCHEDULED | BLOCKED | ROOM_WANTED)) !== 0 || activation === undefined || activation.head !== undefined) {
+      return tellBusy(cell, type, taken, sender)
+    }
+    cell.flags = flags | SCHEDULED | HANDED
+    // First, because it reads the clock if nobody has.
     queue.add(cell)
+    activation.take(type, taken, sender, queue.nowTick + DEFAULT_TELL_TIMEOUT_MS)
+    return cohort.highWater > 1
   }
-  mailbox.push(type, payload, sender, queue.nowTick + DEFAULT_TELL_TIMEOUT_MS)
-  return mailbox.count < cohort.highWater
+  if ((flags & (CLOSED | ROOM_WANTED)) !== 0 || mailbox.count >= cohort.calmBelow) return tellBusy(cell, type, taken, sender)
+  if ((flags & (SCHEDULED | BLOCKED)) === 0) cohort.host.schedule(cell)
+  mailbox.push(type, taken, sender, queue.nowTick + DEFAULT_TELL_TIMEOUT_MS)
+  return true
 }
 
-/** Strict, closed, full, or with senders waiting who must not be overtaken. */
-function tellUnready(cell: Cell, type: string, given: unknown, sender: ActorAddress | undefined): boolean {
-  const { host, mailboxLimit, definition } = cell.cohort
-  const payload = cell.cohort.strict ? copied(cell, type, given) : given
+/** The first in the mailbox; or the actor is closed, near its limits, or has senders waiting who must not be overtaken. */
+function tellBusy(cell: Cell, type: string, payload: unknown, sender: ActorAddress | undefined): boolean {
+  const { host, definition } = cell.cohort
   if ((cell.flags & CLOSED) !== 0) {
     host.deadLetter({ address: cell, type, payload, reason: closedReason(cell), sender })
     return false
   }
   if (mayTake(cell) || (definition.overflow === 'drop-oldest' && !hasParked(cell) && dropOldest(cell))) {
     const mailbox = cell.needMailbox()
-    mailbox.push(type, payload, sender, host.queue.nowTick + DEFAULT_TELL_TIMEOUT_MS)
     host.schedule(cell)
-    return mailbox.count < Math.min(mailboxLimit, cell.cohort.highWater)
+    mailbox.push(type, payload, sender, host.queue.nowTick + DEFAULT_TELL_TIMEOUT_MS)
+    return cell.queued < cell.cohort.highWater
   }
   host.deadLetter({ address: cell, type, payload, reason: 'mailbox-full', sender })
   return false
@@ -250,6 +255,7 @@ function hasParked(cell: Cell): boolean {
 
 /** Only messages of others are dropped, never the actor's own timers nor what has begun already. */
 function dropOldest(cell: Cell): boolean {
+  cell.takeBack()
   const { mailbox } = cell
   if (mailbox === undefined || mailbox.count === 0) return false
   const head = mailbox.head()

@@ -1,24 +1,15 @@
-// Empty mailboxes, so that idle actors hold none: those that the next actor may take, and those that are still with their actors.
+// Empty mailboxes for the next actor that gets more than one message at a time, so that idle actors hold none.
 
-import { type Cell, RESTING } from './cell.ts'
+import type { Cell } from './cell.ts'
 import { Mailbox } from './mailbox.ts'
 
-/** While the queue does not pause. */
-const MOST_RESTING = 4_096
-
-/**
- * An actor whose mailbox ran empty keeps it until the run queue pauses, a few milliseconds at most: where actors talk to each other, the next message comes
- * before that. Then it goes to the pool, grown or not (bursts then need no growing).
- */
+/** Grown ones included: bursts then need no growing. Bounded in entries. */
 export class MailboxPool {
   readonly #free: Mailbox[] = []
-  /** Of those that are free. */
   readonly #maxEntries: number
   #entries = 0
-  /** Each once; its mailbox may have got messages since, or another owner. */
-  readonly #resting: Cell[] = []
 
-  constructor(maxEntries = 65_536) {
+  constructor(maxEntries = 16_384) {
     this.#maxEntries = maxEntries
   }
 
@@ -27,20 +18,6 @@ export class MailboxPool {
     if (mailbox === undefined) return new Mailbox()
     this.#entries -= mailbox.capacity
     return mailbox
-  }
-
-  /** The actor's mailbox ran empty in a run of the queue. */
-  rest(cell: Cell): void {
-    cell.flags |= RESTING
-    if (this.#resting.push(cell) === MOST_RESTING) this.collect()
-  }
-
-  /** The queue pauses. */
-  collect(): void {
-    for (let cell = this.#resting.pop(); cell !== undefined; cell = this.#resting.pop()) {
-      cell.flags &= ~RESTING
-      this.release(cell)
-    }
   }
 
   /** Takes the mailbox from an actor that has nothing in it. */

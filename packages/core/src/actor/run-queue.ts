@@ -19,8 +19,6 @@ export class RunQueue<T extends object> {
   readonly #runtime: Runtime
   /** Runs some turns of what it is given; returns how many. Must not throw. */
   readonly #run: (item: T) => number
-  /** Nothing is left to run, or the event loop turns first. */
-  readonly #onPause: () => void
   #ring: (T | undefined)[] = new Array(64).fill(undefined)
   #first = 0
   #count = 0
@@ -36,10 +34,9 @@ export class RunQueue<T extends object> {
 
   #nowTick: number
 
-  constructor(runtime: Runtime, run: (item: T) => number, onPause: () => void = () => {}) {
+  constructor(runtime: Runtime, run: (item: T) => number) {
     this.#runtime = runtime
     this.#run = run
-    this.#onPause = onPause
     this.#nowTick = Math.ceil(runtime.monotonicMs())
   }
 
@@ -84,7 +81,6 @@ export class RunQueue<T extends object> {
     } else if (now >= this.#yieldAtMs) {
       // Short runs that wake each other (awaited asks) would starve the event loop as one long run does.
       this.#runtime.nextTurn(this.#drain)
-      this.#onPause()
       return
     }
     this.#runtime.microtask(this.#drain)
@@ -107,7 +103,6 @@ export class RunQueue<T extends object> {
       }
     }
     this.#woken = false
-    this.#onPause()
   }
 
   #readClock(): number {

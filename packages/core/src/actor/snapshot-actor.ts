@@ -18,6 +18,7 @@ const NO_LIMIT_BYTES = Number.MAX_SAFE_INTEGER
 /** Undefined: there is nothing to ship. `onRefused`: the codec does not take its state. */
 export function snapshotOf(cell: Cell, onRefused: (error: unknown) => void): ActorSnapshot | undefined {
   if ((cell.flags & CLOSED) !== 0) return undefined
+  cell.takeBack()
   const { activation, extras, mailbox } = cell
   const { definition } = cell.cohort
   const waiting: StashSnapshot[] = []

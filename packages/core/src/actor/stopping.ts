@@ -24,7 +24,7 @@ export function stopCell(
   if ((cell.flags & GONE) !== 0) return nothing
   if ((cell.flags & STOPPING) !== 0) return cell.extras?.stopped ?? nothing
   cell.flags |= STOPPING
-  const isBusy = cell.activation?.head !== undefined || (cell.flags & TRANSITION) !== 0
+  const isBusy = cell.inHand !== undefined || (cell.flags & TRANSITION) !== 0
   const hasHook = cell.activation !== undefined && cell.cohort.definition.onStop !== undefined
   if (!isBusy && !hasHook && (cell.extras?.children?.size ?? 0) === 0) {
     finalise(cell, reason, refuseWith, refusal)
@@ -36,7 +36,7 @@ export function stopCell(
 }
 
 async function stopSlowly(cell: Cell, reason: StopReason, refuseWith: DeadLetterReason, refusal: Error | undefined): Promise<void> {
-  if (cell.activation?.head !== undefined) await new Promise<void>((resolve) => whenTurnEnded(cell, resolve))
+  if (cell.inHand !== undefined) await new Promise<void>((resolve) => whenTurnEnded(cell, resolve))
   await stopChildren(cell, reason === 'shutdown' ? 'shutdown' : 'stopped')
   await runStopHook(cell, cell.activation, reason)
   if ((cell.flags & GONE) === 0) finalise(cell, reason, refuseWith, refusal)
@@ -83,7 +83,8 @@ function emptyMailbox(cell: Cell, refuseWith: DeadLetterReason, refusal: Error |
 export function discardCell(cell: Cell): void {
   if ((cell.flags & GONE) !== 0) return
   const { activation, extras } = cell
-  const inHand = activation === undefined ? undefined : messageOf(activation.head)
+  cell.takeBack()
+  const inHand = messageOf(cell.inHand)
   for (const child of [...(extras?.children?.values() ?? [])]) discardCell(child)
   cell.flags |= GONE
   cell.turn?.discard()

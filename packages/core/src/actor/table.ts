@@ -170,7 +170,7 @@ export class ActorTable {
     const inHand: Promise<void>[] = []
     for (const top of this.#cells.values()) {
       for (const cell of withDescendants(top)) {
-        if (cell.activation?.head !== undefined) inHand.push(new Promise((resolve) => whenTurnEnded(cell, resolve)))
+        if (cell.inHand !== undefined) inHand.push(new Promise((resolve) => whenTurnEnded(cell, resolve)))
       }
     }
     await Promise.all(inHand)
@@ -222,7 +222,7 @@ export class ActorTable {
     const inHand: Promise<void>[] = []
     for (const cell of withDescendants(top)) {
       cell.flags |= SUSPENDED
-      if (cell.activation?.head !== undefined) inHand.push(new Promise((resolve) => whenTurnEnded(cell, resolve)))
+      if (cell.inHand !== undefined) inHand.push(new Promise((resolve) => whenTurnEnded(cell, resolve)))
     }
     await Promise.all(inHand)
     if ((top.flags & GONE) !== 0) return undefined

@@ -11,7 +11,7 @@ import { clonePayload } from '../messaging/payload-codec.ts'
 import { type Activation, FORWARDED, STASHED } from './activation.ts'
 import { attend } from './after-turn.ts'
 import { AsyncTurn, isThenable } from './async-turn.ts'
-import { AFTER_TURN, BLOCKED, BUSY, type Cell, RESTING, ROOM_WANTED, SCHEDULED, START } from './cell.ts'
+import { AFTER_TURN, BLOCKED, BUSY, type Cell, HANDED, ROOM_WANTED, SCHEDULED, START } from './cell.ts'
 import { currentTurn } from './current-turn.ts'
 import type { MessageEntry } from './definition.ts'
 import { Begun, ChildBound, messageOf } from './entries.ts'
@@ -33,8 +33,9 @@ export function runCell(cell: Cell): number {
   const { nowTick } = host.queue
   let turns = 0
   while ((cell.flags & (BLOCKED | AFTER_TURN)) === 0) {
-    const mailbox = cell.mailbox
-    const isEmpty = mailbox === undefined || mailbox.count === 0
+    const { mailbox } = cell
+    const isHanded = (cell.flags & HANDED) !== 0
+    const isEmpty = !isHanded && (mailbox === undefined || mailbox.count === 0)
     if (isEmpty && (cell.flags & START) === 0) break
     // SCHEDULED stays set while the actor waits for the gate, so that nothing schedules it a second time.
     if (table.gate !== undefined && !table.gate.mayRun()) {
@@ -54,13 +55,16 @@ export function runCell(cell: Cell): number {
       host.counters.turns--
     } else {
       if ((cell.flags & START) !== 0) cell.flags &= ~START
-      if (!isEmpty) runNext(cell, activation, mailbox, nowTick)
+      if (isHanded) {
+        cell.flags &= ~HANDED
+        runPlain(cell, activation, activation.head as string, nowTick)
+      } else if (!isEmpty) {
+        runNext(cell, activation, mailbox as Mailbox, nowTick)
+      }
     }
   }
   cell.flags &= ~SCHEDULED
-  // After a run of several turns the way to the pool and back does not count.
-  if (turns > 1) host.mailboxes.release(cell)
-  else if ((cell.flags & RESTING) === 0) host.mailboxes.rest(cell)
+  if (cell.mailbox !== undefined) host.mailboxes.release(cell)
   afterTurns(cell, turns)
   return turns
 }
@@ -72,7 +76,7 @@ function afterTurns(cell: Cell, turns: number): void {
   if (cell.extras !== undefined) {
     if (cell.extras.idle !== undefined) cell.extras.idle.lastActiveMs = host.runtime.monotonicMs()
     if ((cell.flags & ROOM_WANTED) !== 0) giveRoom(cell)
-    if ((cell.flags & AFTER_TURN) !== 0 && cell.activation?.head === undefined) attend(cell)
+    if ((cell.flags & AFTER_TURN) !== 0 && cell.inHand === undefined) attend(cell)
   }
 }
 
@@ -86,61 +90,57 @@ export function unblock(cell: Cell, flag: number): void {
 function runNext(cell: Cell, activation: Activation, mailbox: Mailbox, nowTick: number): void {
   const head = mailbox.head()
   if (typeof head === 'string') {
-    const payload = mailbox.payload()
-    const sender = mailbox.sender() as ActorAddress | undefined
-    const deadlineTick = mailbox.deadlineTick()
+    activation.take(head, mailbox.payload(), mailbox.sender() as ActorAddress | undefined, mailbox.deadlineTick())
     mailbox.drop()
-    if (deadlineTick !== 0 && deadlineTick < nowTick) {
-      cell.cohort.host.deadLetter({ address: cell, type: head, payload, reason: 'deadline', sender })
-      return
-    }
-    runHandler(cell, activation, head, head, payload, sender)
+    runPlain(cell, activation, head, nowTick)
     return
   }
   mailbox.drop()
-  if (head instanceof Begun) {
-    runHandler(cell, activation, head, head.type, head.payload, undefined)
-  } else if (head instanceof ActorTimer) {
-    if (head.taken()) runHandler(cell, activation, head, head.type, head.payload, undefined)
-  } else if (head instanceof ChildBound) {
+  if (head instanceof ChildBound) {
     cell.cohort.table.deliverToChild(cell, head)
+  } else if (head instanceof Begun) {
+    activation.take(head, head.payload, undefined, 0)
+    runHandler(cell, activation, head.type)
+  } else if (head instanceof ActorTimer) {
+    if (!head.taken()) return
+    activation.take(head, head.payload, undefined, 0)
+    runHandler(cell, activation, head.type)
   } else {
     const message = head as Message
-    if (message.begin()) runHandler(cell, activation, message, message.type, message.payload, undefined)
+    if (!message.begin()) return
+    activation.take(message, message.payload, undefined, 0)
+    runHandler(cell, activation, message.type)
   }
 }
 
-function runHandler(
-  cell: Cell,
-  activation: Activation,
-  head: unknown,
-  type: string,
-  payload: unknown,
-  sender: ActorAddress | undefined,
-): void {
+/** A plain message is in hand. */
+function runPlain(cell: Cell, activation: Activation, type: string, nowTick: number): void {
+  const { deadlineTick } = activation
+  if (deadlineTick !== 0 && deadlineTick < nowTick) refuse(cell, activation, type, 'deadline', undefined)
+  else runHandler(cell, activation, type)
+}
+
+function runHandler(cell: Cell, activation: Activation, type: string): void {
   const entry = activation.find(type)
   if (entry === undefined) {
-    if (takeWatchMessage(cell, messageOf(head))) return
-    refuse(cell, head, type, payload, sender, 'unknown-message', undefined)
+    if (takeWatchMessage(cell, messageOf(activation.head))) activation.clearTurn()
+    else refuse(cell, activation, type, 'unknown-message', undefined)
     return
   }
-  let taken = payload
+  let { payload } = activation
   if (entry.schema !== undefined) {
     const checked = check(cell, entry, payload)
     if ('error' in checked) {
-      refuse(cell, head, type, payload, sender, 'invalid-payload', checked.error)
+      refuse(cell, activation, type, 'invalid-payload', checked.error)
       return
     }
-    taken = checked.value
+    payload = checked.value
   }
-  activation.head = head
-  activation.payload = payload
-  activation.plainSender = sender
   currentTurn.activation = activation
   let value: unknown
   const { handler } = entry
   try {
-    value = handler(activation, taken)
+    value = handler(activation, payload)
   } catch (error) {
     currentTurn.activation = undefined
     endTurn(cell, activation, true, error)
@@ -206,15 +206,10 @@ function answerLater(message: Message, answer: Promise<unknown>, head: unknown):
   )
 }
 
-function refuse(
-  cell: Cell,
-  head: unknown,
-  type: string,
-  payload: unknown,
-  sender: ActorAddress | undefined,
-  reason: DeadLetterReason,
-  error: unknown,
-): void {
+/** What is in hand will not be handled. */
+function refuse(cell: Cell, activation: Activation, type: string, reason: DeadLetterReason, error: unknown): void {
+  const { head, payload, plainSender: sender } = activation
+  activation.clearTurn()
   const message = messageOf(head)
   if (message !== undefined && head instanceof Begun && head.isStashed) {
     message.failed(error ?? new InvalidPayloadError(`${formatAddress(cell)} does not know '${type}' in its present behaviour`))

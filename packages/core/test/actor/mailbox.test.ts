@@ -126,30 +126,6 @@ test('the pool is bounded', () => {
   expect(mailboxes).not.toContain(pool.take())
 })
 
-test('an actor keeps its empty mailbox until the queue pauses, and beyond that if a message came', () => {
-  const pool = new MailboxPool()
-  const [idle, busy] = emptied(2) as [Cell, Cell]
-  const mailboxes = [idle.mailbox, busy.mailbox]
-  pool.rest(idle)
-  pool.rest(busy)
-  expect([idle.mailbox, busy.mailbox]).toEqual(mailboxes)
-  busy.mailbox?.push('type', 1, undefined, 0)
-  pool.collect()
-  expect([idle.mailbox, busy.mailbox]).toEqual([undefined, mailboxes[1]])
-  expect(pool.take()).toBe(mailboxes[0])
-  // Once, however often it is collected: the mailbox is another actor's now.
-  idle.mailbox = mailboxes[0]
-  pool.collect()
-  expect(idle.mailbox).toBe(mailboxes[0])
-})
-
-test('while the queue does not pause, a bounded number of actors keep their empty mailboxes', () => {
-  const pool = new MailboxPool()
-  const cells = emptied(10_000)
-  for (const cell of cells) pool.rest(cell)
-  expect(cells.filter((cell) => cell.mailbox !== undefined).length).toBeLessThan(5_000)
-})
-
 test('no idle actor of a system has a mailbox, whether it had one turn or several, asynchronous or not', async () => {
   await using test = openSystem()
   const Actor = defineActor('actor', { messages: { sync() {}, async async() {} } })
