@@ -3,20 +3,20 @@
 import type { Cell } from './cell.ts'
 import { Mailbox } from './mailbox.ts'
 
-/** Grown ones included: bursts then need no growing. Bounded in entries. */
+/** Grown ones included: bursts then need no growing. Bounded in slots. */
 export class MailboxPool {
   readonly #free: Mailbox[] = []
-  readonly #maxEntries: number
-  #entries = 0
+  readonly #maxSlots: number
+  #slots = 0
 
-  constructor(maxEntries = 16_384) {
-    this.#maxEntries = maxEntries
+  constructor(maxSlots = 65_536) {
+    this.#maxSlots = maxSlots
   }
 
   take(): Mailbox {
     const mailbox = this.#free.pop()
     if (mailbox === undefined) return new Mailbox()
-    this.#entries -= mailbox.capacity
+    this.#slots -= mailbox.capacity
     return mailbox
   }
 
@@ -25,9 +25,9 @@ export class MailboxPool {
     const { mailbox } = cell
     if (mailbox === undefined || mailbox.count > 0) return
     cell.mailbox = undefined
-    const entries = this.#entries + mailbox.capacity
-    if (entries > this.#maxEntries) return
-    this.#entries = entries
+    const slots = this.#slots + mailbox.capacity
+    if (slots > this.#maxSlots) return
+    this.#slots = slots
     this.#free.push(mailbox)
   }
 }
