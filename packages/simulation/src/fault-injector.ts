@@ -13,13 +13,14 @@ export class FaultInjector {
 
   constructor(cluster: SimulatedCluster) {
     this.#cluster = cluster
-    cluster.truth.onHandoff = ({ source, target }) => {
+    cluster.truth.onHandoff = ({ handoffId, source, target }) => {
       const armed = this.#armed.shift()
       if (armed === undefined) return
       const node = armed.role === 'leader' ? this.#node('leader') : cluster.node(armed.role === 'source' ? source : target)
       if (node === undefined) return
       this.#after(armed.afterMs, () => {
         cluster.marks.reach(`handoff: ${armed.role} ${armed.how === 'crash' ? 'crashed' : armed.how === 'stall' ? 'stalled' : 'cut off'}`)
+        if (cluster.sealed.has(handoffId) && cluster.truth.isMoving(handoffId)) cluster.marks.reach('handoff interrupted after seal')
         this.#note(armed, node)
         if (armed.how === 'crash') cluster.crash(node, false, armed.lastsMs)
         else if (armed.how === 'stall') this.#pause(node, 'stall', armed.lastsMs)

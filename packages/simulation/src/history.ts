@@ -176,7 +176,7 @@ export class History {
   readonly storeWrites: StoreWriteRecord[] = []
   readonly watching: WatchEvent[] = []
   /** Readable lines for the trace of a failing run: faults, leadership, appointments. */
-  readonly notes: Array<{ readonly atMs: number; readonly where: string; readonly what: string }> = []
+  readonly notes: Array<{ readonly atMs: number; readonly where: string; readonly what: string; readonly unit: string | undefined }> = []
   readonly #orders = new Map<string, number>()
   #lives = 0
   readonly #now: () => number
@@ -253,7 +253,8 @@ export class History {
     this.findings.push({ invariant, what, atMs: this.#now() })
   }
 
-  note(where: string, what: string): void {
-    this.notes.push({ atMs: this.#now(), where, what })
+  /** `unit`: of placement, that it is about. */
+  note(where: string, what: string, unit?: string): void {
+    this.notes.push({ atMs: this.#now(), where, what, unit })
   }
 }

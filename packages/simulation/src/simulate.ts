@@ -156,5 +156,7 @@ async function runOnce(scenario: Scenario, options: SimulateOptions): Promise<Fa
   if (!checked) failed ??= { error: new Error(`the check did not end within ${CHECK_MS} ms of virtual time`) }
   const uncaught = history.findings.find(({ invariant }) => invariant === 'uncaught')
   if (uncaught !== undefined) failed ??= { error: new Error(uncaught.what) }
-  return failed === undefined ? undefined : { error: failed.error, trace: `${formatTrace(history)}\n${stackOf(failed.error)}` }
+  return failed === undefined
+    ? undefined
+    : { error: failed.error, trace: `${formatTrace(history, { fromMs: scenario.beginMs })}\n${stackOf(failed.error)}` }
 }

@@ -41,6 +41,8 @@ export class SimulatedCluster {
   readonly #startedMs = new Map<string, number>()
   readonly #pausedAt = new Map<string, number>()
   verbose = false
+  /** Handoffs of which a copy has begun to arrive: their source is sealed. */
+  readonly sealed: Set<string> = new Set()
   /** Processes whose node id another one has taken over. */
   readonly #twins: SimulatedProcess[] = []
   /** A process has gone, in whatever way. */
@@ -200,9 +202,13 @@ export class SimulatedCluster {
       history.note(process.name, `dead letter: ${letter.type} to ${letter.address.kind}/${letter.address.id}: ${letter.reason}`)
       marks.reach(`dead letter: ${letter.reason}`)
     })
-    for (const name of this.verbose ? (['peer-up', 'peer-down', 'node-joined', 'node-left'] as const) : []) {
+    // Of nodes that join and leave the log says so.
+    for (const name of this.verbose ? (['peer-up', 'peer-down'] as const) : []) {
       system.events.on(name, (event: object) => history.note(process.name, `${name} ${safeJson(event)}`))
     }
+    system.events.on('handoff-started', ({ role, handoffId }) => {
+      if (role === 'target') this.sealed.add(handoffId)
+    })
     for (const name of ['suspended', 'resumed', 'discarded', 'store-reborn', 'handoff-aborted', 'warning'] as const) {
       system.events.on(name, (event: object) => {
         marks.reach(`event: ${name}`)

@@ -37,6 +37,11 @@ export class WatchStream {
     this.#connection++
   }
 
+  /** It had begun, and hears nothing now. */
+  get hasGap(): boolean {
+    return !this.#closed && this.#unfollow === undefined && this.whenBegun === undefined && !this.process.isCrashed
+  }
+
   close(): void {
     this.interrupt()
     this.#closed = true

@@ -110,6 +110,12 @@ export class SimulatedStore {
     this.#resume()
   }
 
+  /** Some node's watch has one. */
+  get hasGap(): boolean {
+    for (const stream of this.#streams) if (stream.hasGap) return true
+    return false
+  }
+
   /** The watches of a host lose what comes now, and begin again after a while with a snapshot: a compaction, an overflow, a new connection. */
   gap(nodeId: string, forMs: number): void {
     for (const stream of this.#streams) if (stream.process.nodeId === nodeId) stream.interrupt()

@@ -19,6 +19,7 @@ interface Ownership {
 }
 
 export interface HandoffSeen {
+  readonly handoffId: string
   readonly kind: string
   readonly source: string
   readonly target: string
@@ -38,6 +39,8 @@ export class Truth {
   /** When a process lost its memory or its lease, by process id, oldest first. */
   readonly #losses = new Map<string, number[]>()
   readonly #lastTurnMs = new Map<string, number>()
+  /** Handoffs that are under way. */
+  readonly #moving = new Set<string>()
   #leader: { readonly key: string; readonly version: string; readonly process: SimulatedProcess | undefined } | undefined
   #rebornAtMs = Number.NEGATIVE_INFINITY
   #era = 0
@@ -58,6 +61,11 @@ export class Truth {
       this.#rebornAtMs = store.loop.nowMs
       this.#registered.clear()
     }
+  }
+
+  /** Nobody has completed or aborted it yet. */
+  isMoving(handoffId: string): boolean {
+    return this.#moving.has(handoffId)
   }
 
   /** The node that leads by the store's own data. */
@@ -221,6 +229,7 @@ export class Truth {
     else if (key.endsWith('/leader')) {
       this.#leader = change.type === 'put' ? { key, version: change.entry.version, process: by } : undefined
       this.#history.note(by?.name ?? 'store', change.type === 'put' ? 'leads' : 'no leader any more')
+      if (change.type === 'put' && this.#store.hasGap) this.#marks.reach('watch gap during election')
     } else if (key.includes('/placement/') && change.type === 'put') this.#placed(by, key, change.entry.value)
   }
 
@@ -301,12 +310,14 @@ export class Truth {
     })
     const owner = entry.owner === null ? 'nobody' : this.processName(entry.owner.processId)
     const to = entry.move === undefined ? '' : `, moving to ${this.processName(entry.move.target.processId)}`
-    this.#history.note('store', `${unit} epoch ${entry.epoch}: ${owner}${to}`)
+    this.#history.note('store', `${unit} epoch ${entry.epoch}: ${owner}${to}`, unit)
+    if (before?.move !== undefined && entry.move?.handoffId !== before.move.handoffId) this.#moving.delete(before.move.handoffId)
     if (before?.move !== undefined && entry.move === undefined) {
       this.#marks.reach(entry.owner?.processId === before.move.target.processId ? 'handoff completed' : 'handoff aborted')
     }
     if (moved && entry.owner !== null && entry.move !== undefined) {
-      this.onHandoff?.({ kind, source: entry.owner.nodeId, target: entry.move.target.nodeId })
+      this.#moving.add(entry.move.handoffId)
+      this.onHandoff?.({ handoffId: entry.move.handoffId, kind, source: entry.owner.nodeId, target: entry.move.target.nodeId })
     }
   }
 }
