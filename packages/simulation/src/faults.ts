@@ -116,8 +116,10 @@ const WEIGHTS: ReadonlyArray<readonly [FaultKind, number]> = [
   ['twin', 2],
 ]
 
+export const FAULT_KINDS: readonly FaultKind[] = WEIGHTS.map(([kind]) => kind)
+
 export function planFaults(random: RandomStream, options: FaultPlanOptions): Fault[] {
-  const offered = options.kinds ?? WEIGHTS.map(([kind]) => kind)
+  const offered = options.kinds ?? FAULT_KINDS
   // Losing the data of the store is a catastrophe of its own: few seeds have it.
   const enabled = WEIGHTS.filter(
     ([kind]) => offered.includes(kind) && random.chance(kind === 'store-rebirth' && options.kinds === undefined ? 0.08 : 0.5),

@@ -1,5 +1,6 @@
 export type { Fault, FaultKind } from './faults.ts'
 export { type RunOptions, type RunResult, runScenario } from './run-scenario.ts'
 export { planScenario, type Scenario, type ScenarioOptions } from './scenario.ts'
-export { type SimulateOptions, SimulationFailure, simulate } from './simulate.ts'
+export { SimulationFailure, simulate } from './simulate.ts'
+export type { SimulateOptions, UserFaultKind } from './simulate-options.ts'
 export { NodeGoneError, SimulatedWorld } from './simulated-world.ts'

@@ -1,35 +1,16 @@
 // For users: their own actors on a cluster under faults, in a test. Runs the workload once for each seed, heals everything, and runs the check.
 
-import type { ActorDefinition } from '@cajun/core'
 import { FaultInjector } from './fault-injector.ts'
-import type { Fault, FaultKind } from './faults.ts'
+import type { Fault } from './faults.ts'
 import { History } from './history.ts'
 import { SimulationLoop } from './loop.ts'
 import { Marks } from './marks.ts'
 import { planScenario, type Scenario } from './scenario.ts'
 import { thin } from './shrink.ts'
+import { type ResolvedSimulateOptions, resolveSimulateOptions, type SimulateOptions } from './simulate-options.ts'
 import { SimulatedCluster, stackOf } from './simulated-cluster.ts'
 import { SimulatedWorld } from './simulated-world.ts'
 import { formatTrace } from './trace.ts'
-
-export interface SimulateOptions {
-  /** Every kind that the workload speaks to. */
-  readonly actors: readonly ActorDefinition[]
-  /** What is done while faults strike. May run into errors: those of core are to be expected under faults, so catch what your callers would. */
-  readonly workload: (world: SimulatedWorld) => Promise<void>
-  /** What must hold once everything is healed. Throw (`expect(…)`) when it does not. */
-  readonly check: (world: SimulatedWorld) => Promise<void>
-  /** How many seeds, counted from 1, or which ones. Default 50. */
-  readonly seeds?: number | readonly number[]
-  /** Default: 3 to 7, by the seed. */
-  readonly nodes?: number
-  /** How long faults strike, in virtual milliseconds. Default: 4 to 9 s, by the seed. */
-  readonly durationMs?: number
-  /** `[]`: none. Default: all kinds but the loss of the store's data. */
-  readonly faults?: readonly FaultKind[]
-  /** Addresses (`kind/id`) that `migrate` faults move. Default: none. */
-  readonly migrates?: readonly string[]
-}
 
 /** A seed under which the check did not hold. `cause` is what it threw; the message names the seed and the faults that are needed for it. */
 export class SimulationFailure extends Error {
@@ -50,41 +31,19 @@ export class SimulationFailure extends Error {
   }
 }
 
-const DEFAULT_SEEDS = 50
-const SAFE_KINDS: readonly FaultKind[] = [
-  'crash',
-  'crash-before-flush',
-  'pause',
-  'pause-before-flush',
-  'strike-handoff',
-  'cut',
-  'isolate',
-  'reset',
-  'slow',
-  'store-cut',
-  'store-slow',
-  'store-gap',
-  'store-down',
-  'wall-jump',
-  'stop',
-  'drain',
-  'migrate',
-  'elect',
-]
 const SHRINK_MS = 5_000
 /** The check may take that long in virtual time: whatever it waits for has a deadline of its own. */
 const CHECK_MS = 120_000
 
-/** Rejects with a {@link SimulationFailure} at the first seed that fails. Takes no real time but what the computation needs. */
+/** Rejects with a {@link SimulationFailure} at the first seed that fails, and with a `TypeError` when the options can't be meant. Takes no real time but what the computation needs. */
 export async function simulate(options: SimulateOptions): Promise<{ readonly seeds: number }> {
-  const { seeds = DEFAULT_SEEDS } = options
-  const list = typeof seeds === 'number' ? Array.from({ length: seeds }, (_, index) => index + 1) : seeds
-  for (const seed of list) {
-    const scenario = scenarioOf(seed, options)
-    const failure = await runOnce(scenario, options)
-    if (failure !== undefined) throw await smallest(scenario, failure, options)
+  const resolved = resolveSimulateOptions(options)
+  for (const seed of resolved.seeds) {
+    const scenario = scenarioOf(seed, resolved)
+    const failure = await runOnce(scenario, resolved)
+    if (failure !== undefined) throw await smallest(scenario, failure, resolved)
   }
-  return { seeds: list.length }
+  return { seeds: resolved.seeds.length }
 }
 
 interface Failure {
@@ -92,12 +51,12 @@ interface Failure {
   readonly trace: string
 }
 
-function scenarioOf(seed: number, { nodes, durationMs, faults = SAFE_KINDS, migrates = [] }: SimulateOptions): Scenario {
-  const scenario = planScenario(seed, { nodes, durationMs, faultKinds: faults, messages: 0 })
+function scenarioOf(seed: number, { nodes, durationMs, faults, migrates }: ResolvedSimulateOptions): Scenario {
+  const scenario = planScenario(seed, { nodes, durationMs, faultKinds: faults, messages: 0, watches: 0 })
   return { ...scenario, actors: migrates }
 }
 
-async function smallest(scenario: Scenario, failure: Failure, options: SimulateOptions): Promise<SimulationFailure> {
+async function smallest(scenario: Scenario, failure: Failure, options: ResolvedSimulateOptions): Promise<SimulationFailure> {
   let best = { faults: scenario.faults, failure }
   const endsAtMs = performance.now() + SHRINK_MS
   await thin(
@@ -113,7 +72,7 @@ async function smallest(scenario: Scenario, failure: Failure, options: SimulateO
   return new SimulationFailure(scenario.seed, best.faults, best.failure.trace, best.failure.error)
 }
 
-async function runOnce(scenario: Scenario, options: SimulateOptions): Promise<Failure | undefined> {
+async function runOnce(scenario: Scenario, options: ResolvedSimulateOptions): Promise<Failure | undefined> {
   const loop = new SimulationLoop()
   const history = new History(() => loop.nowMs)
   const cluster = new SimulatedCluster(scenario, loop, history, new Marks(), () => options.actors)

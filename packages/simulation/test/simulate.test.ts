@@ -1,5 +1,6 @@
 // What a user's own test looks like, and that it finds a real bug: the sample of the README, broken and mended.
 
+import { readFileSync } from 'node:fs'
 import { type Context, DeliveryUnknownError, defineActor, NotExecutedError } from '@cajun/core'
 import { expect, test } from 'vitest'
 import { NodeGoneError, type SimulatedWorld, SimulationFailure, simulate } from '../src/index.ts'
@@ -87,6 +88,21 @@ test('a stock that counts a repeated order twice is found out, with the faults t
   expect(trace).toContain('FAULT')
   // The seed alone brings it back.
   await expect(simulate({ ...shop(ForgetfulStock), seeds: [seed] })).rejects.toThrow(SimulationFailure)
+})
+
+test('the README shows what its own example comes to', async () => {
+  const failure = await simulate({
+    ...shop(ForgetfulStock),
+    faults: ['cut', 'reset', 'slow', 'migrate'],
+    async workload(world) {
+      for (let i = 0; i < ORDERS; i++) {
+        await order(world, ForgetfulStock, `order-${i}`)
+        await world.sleep(100)
+      }
+    },
+  }).catch((error: unknown) => error)
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  expect(readme).toContain(`\`\`\`\n${String(failure)}\n\`\`\``)
 })
 
 test('one that knows its orders passes under the same seeds', async () => {
