@@ -57,17 +57,12 @@ export const actorMutations: readonly Mutation[] = [
     seeds: 1_000,
   },
   {
-    id: 'discard-keeps-the-turn-in-hand',
-    rule: 'stream: mailbox outlives',
-    edits: [
-      {
-        file: 'actor/async-turn.ts',
-        find: '    if (this.#isOver) return\n    this.abandon()',
-        replace: '    this.abandon()',
-      },
-    ],
+    id: 'message-in-hand-lost-on-discard',
+    rule: 'stream: the short way',
+    edits: [{ file: 'actor/stopping.ts', find: '  inHand?.returned()\n', replace: '' }],
     options: { faultKinds: ['pause', 'store-cut', 'isolate'], faults: 14, messages: 300 },
-    seeds: 1_000,
+    noticedBy: ['I3', 'I7', 'I9'],
+    seeds: 600,
   },
   {
     id: 'stash-left-behind',

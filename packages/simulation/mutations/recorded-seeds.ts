@@ -68,7 +68,7 @@ export const recordedSeeds: Readonly<Record<string, number>> = {
   'mailbox-lost-on-restart': 2,
   'queue-not-returned-at-seal': 77,
   'queue-lost-while-sealing': 495,
-  'discard-keeps-the-turn-in-hand': 197,
+  'message-in-hand-lost-on-discard': 62,
   'stash-left-behind': 40,
   'timers-left-behind': 68,
   'watchers-left-behind': 1,
