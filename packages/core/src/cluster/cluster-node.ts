@@ -177,9 +177,8 @@ export class ClusterNode {
    */
   agreeOnProtocol(): void {
     const { membership, local, peers, protocol } = this
-    const isKnown = membership.processOf(local.nodeId)?.processId === local.processId && !peers.hasStranger(membership.nodes)
-    const ranges = [...membership.nodes.values()].map((node) => node.protocol)
-    this.protocolVersion = isKnown ? versionInUse(protocol, ranges) : protocol.min
+    const isKnown = membership.processOf(local.nodeId)?.processId === local.processId && !peers.hasStranger
+    this.protocolVersion = isKnown ? versionInUse(protocol, membership.readers) : protocol.min
     this.endpoint.speak(this.protocolVersion)
   }
 

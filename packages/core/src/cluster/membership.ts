@@ -13,6 +13,8 @@ export interface MembershipChange {
 
 export class Membership {
   readonly #nodes = new Map<string, NodeRecord>()
+  /** How many of them read up to which version. */
+  readonly #readUpTo = new Map<number, number>()
   readonly #onUnreadable: (error: unknown) => void
 
   constructor(onUnreadable: (error: unknown) => void) {
@@ -21,6 +23,11 @@ export class Membership {
 
   get nodes(): ReadonlyMap<string, NodeRecord> {
     return this.#nodes
+  }
+
+  /** What they read, each range's end once: there are few, however many nodes there are. */
+  get readers(): { readonly max: number }[] {
+    return [...this.#readUpTo.keys()].map((max) => ({ max }))
   }
 
   /** Takes in changed keys of `nodes/`; a record that can't be read counts as absent. */
@@ -32,8 +39,12 @@ export class Membership {
       const nodeId = key.slice(key.lastIndexOf('/') + 1)
       const before = this.#nodes.get(nodeId)
       const after = entry === undefined ? undefined : this.#read(entry)
+      if (before !== undefined) this.#count(before.protocol.max, -1)
       if (after === undefined) this.#nodes.delete(nodeId)
-      else this.#nodes.set(nodeId, after)
+      else {
+        this.#nodes.set(nodeId, after)
+        this.#count(after.protocol.max, 1)
+      }
       if (before !== undefined && after?.incarnation === before.incarnation) {
         updated.push(after)
         continue
@@ -46,6 +57,12 @@ export class Membership {
 
   processOf(nodeId: string): NodeRecord | undefined {
     return this.#nodes.get(nodeId)
+  }
+
+  #count(max: number, by: 1 | -1): void {
+    const count = (this.#readUpTo.get(max) ?? 0) + by
+    if (count === 0) this.#readUpTo.delete(max)
+    else this.#readUpTo.set(max, count)
   }
 
   #read(entry: Entry): NodeRecord | undefined {

@@ -114,14 +114,18 @@ export class NodeReactions {
   peerDown(peer: PeerId, reason: Error): void {
     if (!this.#node.peers.down(peer)) return
     this.#node.agreeOnProtocol()
-    if (this.#node.membership.processOf(peer.nodeId)?.processId !== peer.processId) this.#node.endpoint.peerGone(peer.processId)
+    if (!this.#isRegistered(peer)) this.#node.endpoint.peerGone(peer.processId)
     this.#node.events.emit('peer-down', { nodeId: peer.nodeId, reason: reason.message })
     this.#node.health.update()
   }
 
   transportFailed(error: Error, peer: PeerId | undefined): void {
     if (this.#node.stopping) return
-    this.#log.transportFailed(error, peer, peer !== undefined && this.#node.membership.processOf(peer.nodeId)?.processId === peer.processId)
+    this.#log.transportFailed(error, peer, peer !== undefined && this.#isRegistered(peer))
+  }
+
+  #isRegistered({ nodeId, processId }: PeerId): boolean {
+    return this.#node.membership.processOf(nodeId)?.processId === processId
   }
 
   problems(): string[] {
@@ -138,8 +142,9 @@ export class NodeReactions {
       )
     }
     if (this.#leaderSeen === undefined) problems.push('nobody leads')
-    const down = this.#node.peers.registeredAndDown(this.#node.membership.nodes)
-    if (down.length > 0) problems.push(`no connection to ${down.slice(0, NAMED_PEERS).join(', ')}${others(down.length - NAMED_PEERS)}`)
+    const down = this.#node.peers.registeredAndDown
+    if (down.size > 0)
+      problems.push(`no connection to ${[...down.values().take(NAMED_PEERS)].join(', ')}${others(down.size - NAMED_PEERS)}`)
     return problems
   }
 

@@ -27,6 +27,10 @@ export class PeerDirectory {
   /** The process of each node that was registered last, until it is forgotten. */
   readonly #lastRegistered = new Map<string, string>()
   readonly #leftAtMs = new Map<string, number>()
+  /** Both are kept up with each event, because they are asked for with each event: nodes that are connected as a process that is not registered ... */
+  readonly #strangers = new Set<string>()
+  /** ... and nodes that are registered and not connected. */
+  readonly #down = new Set<string>()
 
   constructor(options: PeerDirectoryOptions) {
     this.#options = options
@@ -37,11 +41,13 @@ export class PeerDirectory {
     if (node.nodeId === local.nodeId) return
     this.#leftAtMs.delete(node.nodeId)
     this.#lastRegistered.set(node.nodeId, node.processId)
+    this.#compare(node.nodeId)
     transport.connect({ nodeId: node.nodeId, processId: node.processId, address: addresses?.get(node.nodeId) ?? node.address })
   }
 
   left(node: NodeRecord): void {
     this.#leftAtMs.set(node.nodeId, this.#options.runtime.monotonicMs())
+    this.#compare(node.nodeId)
   }
 
   /**
@@ -55,22 +61,27 @@ export class PeerDirectory {
 
   /** Ends every connection there is or is wanted. */
   disconnectAll(): void {
-    for (const nodeId of new Set([...this.#lastRegistered.keys(), ...this.#up.keys()])) this.#options.transport.disconnect(nodeId)
+    const nodeIds = new Set([...this.#lastRegistered.keys(), ...this.#up.keys()])
+    for (const nodeId of nodeIds) this.#options.transport.disconnect(nodeId)
     this.#lastRegistered.clear()
     this.#leftAtMs.clear()
+    for (const nodeId of nodeIds) this.#compare(nodeId)
   }
 
   /** False: known already. */
   up(peer: PeerId): boolean {
     if (this.#up.get(peer.nodeId) === peer.processId) return false
     this.#up.set(peer.nodeId, peer.processId)
+    this.#compare(peer.nodeId)
     return true
   }
 
   /** False: it was not up, or another process of that node is. */
   down(peer: PeerId): boolean {
     if (this.#up.get(peer.nodeId) !== peer.processId) return false
-    return this.#up.delete(peer.nodeId)
+    this.#up.delete(peer.nodeId)
+    this.#compare(peer.nodeId)
+    return true
   }
 
   isUp(nodeId: string, processId?: string): boolean {
@@ -82,14 +93,13 @@ export class PeerDirectory {
     return this.#up.size
   }
 
-  /** Whether somebody is connected who is not registered. */
-  hasStranger(nodes: ReadonlyMap<string, NodeRecord>): boolean {
-    for (const [nodeId, processId] of this.#up) if (nodes.get(nodeId)?.processId !== processId) return true
-    return false
+  /** Whether somebody is connected who is not registered, under this node's own id included. */
+  get hasStranger(): boolean {
+    return this.#strangers.size > 0
   }
 
-  registeredAndDown(nodes: ReadonlyMap<string, NodeRecord>): string[] {
-    return [...nodes.keys()].filter((nodeId) => nodeId !== this.#options.local.nodeId && !this.#up.has(nodeId))
+  get registeredAndDown(): ReadonlySet<string> {
+    return this.#down
   }
 
   forgetOld(): void {
@@ -101,5 +111,14 @@ export class PeerDirectory {
       this.#lastRegistered.delete(nodeId)
       transport.disconnect(nodeId)
     }
+  }
+
+  #compare(nodeId: string): void {
+    const registered = this.#leftAtMs.has(nodeId) ? undefined : this.#lastRegistered.get(nodeId)
+    const up = this.#up.get(nodeId)
+    if (up !== undefined && up !== registered) this.#strangers.add(nodeId)
+    else this.#strangers.delete(nodeId)
+    if (up === undefined && registered !== undefined) this.#down.add(nodeId)
+    else this.#down.delete(nodeId)
   }
 }

@@ -241,7 +241,7 @@ export class DeliveryEndpoint implements MessagingHandler {
     this.#outbound.ownerDied(peer)
     peer.endings.clear()
     peer.control.clear()
-    peer.isGone = true
+    this.#processes.giveUp(peer)
     this.#control.settle()
     const actions = peer.link.forget(this.#core.now())
     this.#linkLost(peer)

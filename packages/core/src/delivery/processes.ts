@@ -14,6 +14,8 @@ export class Processes {
   readonly #retire: (processId: string) => void
   readonly #peers = new Map<string, Peer>()
   readonly #sources = new Map<string, Source>()
+  /** Those of `#peers` that are gone. */
+  readonly #gonePeers = new Set<Peer>()
   /** Sources whose process is gone, in the order of going. */
   readonly #gone: Source[] = []
   #goneTimer: Timer | undefined
@@ -69,9 +71,16 @@ export class Processes {
     this.#armGoneTimer()
   }
 
+  /** Its process is gone: it is forgotten when no stream points to it any more. */
+  giveUp(peer: Peer): void {
+    peer.isGone = true
+    this.#gonePeers.add(peer)
+  }
+
   /** It is there: whatever was said about its end does not hold. */
   comeBack(peer: Peer): void {
     peer.isGone = false
+    this.#gonePeers.delete(peer)
     this.source(peer.id.nodeId, peer.id.processId).peer = peer
     this.markBack(peer.id.processId)
   }
@@ -86,8 +95,8 @@ export class Processes {
 
   /** After streams were routed anew. A stream that points to a peer, though it has nothing under way, would go on pointing to what a new object has replaced. */
   forgetGonePeers(streams: () => Iterable<OutStream>): void {
-    const gone = new Set([...this.#peers.values()].filter((peer) => peer.isGone))
-    if (gone.size === 0) return
+    if (this.#gonePeers.size === 0) return
+    const gone = new Set(this.#gonePeers)
     for (const { peer } of streams()) if (peer !== undefined) gone.delete(peer)
     for (const peer of gone) this.forgetGonePeer(peer)
   }
@@ -96,6 +105,7 @@ export class Processes {
   forgetGonePeer(peer: Peer): void {
     if (!peer.isGone || peer.outCount > 0) return
     this.#peers.delete(peer.id.processId)
+    this.#gonePeers.delete(peer)
     const source = this.#sources.get(peer.id.processId)
     if (source?.peer !== peer) return
     source.peer = undefined

@@ -10,7 +10,7 @@ export interface ProtocolRange {
 export const PROTOCOL: ProtocolRange = { min: 1, max: 1 }
 
 /** What a process that reads `own` writes beside others that read `readers`. Ranges that don't overlap don't meet: the later one is refused when it joins. */
-export function versionInUse(own: ProtocolRange, readers: Iterable<ProtocolRange>): number {
+export function versionInUse(own: ProtocolRange, readers: Iterable<Pick<ProtocolRange, 'max'>>): number {
   let version = own.max
   for (const { max } of readers) version = Math.min(version, max)
   return Math.max(own.min, version)
