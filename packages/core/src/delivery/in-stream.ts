@@ -4,7 +4,7 @@
 import type { ActorAddress } from '../messaging/address.ts'
 import type { InboundMessage } from './inbound-message.ts'
 import type { Peer } from './peer.ts'
-import type { RecordCell, Source } from './records.ts'
+import { actorKey, type RecordCell, type Source } from './records.ts'
 import type { Tenure } from './tenure.ts'
 
 export class InStream implements ActorAddress {
@@ -20,6 +20,8 @@ export class InStream implements ActorAddress {
   epoch: number
   /** Waiting messages, in order. Empty for nearly every stream at nearly every time. */
   parked: InboundMessage[] = NONE
+  /** How many of them, from the first, have been looked at for suspects to announce ahead. */
+  lookedAt = 0
   /** The tenure that the last message went to, and the version of the view by which it was found. */
   tenure: Tenure | undefined = undefined
   checkedVersion = -1
@@ -44,9 +46,15 @@ export class InStream implements ActorAddress {
     else this.parked.push(message)
   }
 
+  /** The actor, among those of all kinds. */
+  get key(): string {
+    return streamKey(this.kind, this.id, this.path)
+  }
+
   /** The first waiting message has been dealt with. */
   unpark(): void {
     this.parked.shift()
+    if (this.lookedAt > 0) this.lookedAt--
     if (this.parked.length === 0) this.parked = NONE
   }
 
@@ -67,6 +75,10 @@ export class InStream implements ActorAddress {
     this.cell = opened
     return opened
   }
+}
+
+export function streamKey(kind: string, id: string, path: string | undefined): string {
+  return `${kind}/${actorKey(id, path)}`
 }
 
 const NONE: InboundMessage[] = []

@@ -23,11 +23,11 @@ import type { FrameReader } from '../messaging/frame-reader.ts'
 import { decodePayload } from '../messaging/payload-codec.ts'
 import { judge } from './acceptance.ts'
 import type { DeliveryCore } from './delivery-core.ts'
-import { InStream } from './in-stream.ts'
+import { InStream, streamKey } from './in-stream.ts'
 import { type InboundHost, InboundMessage } from './inbound-message.ts'
 import type { Peer } from './peer.ts'
 import type { Location } from './placement-view.ts'
-import { actorKey, type Source } from './records.ts'
+import type { Source } from './records.ts'
 import { Suspects } from './suspects.ts'
 import type { Tenure } from './tenure.ts'
 import type { Tenures } from './tenures.ts'
@@ -133,8 +133,10 @@ export class Inbound {
       message.isSuspect = true
       message.runsAlone = (extra & EXTRA_ALONE) !== 0
     }
-    if (stream.parked.length > 0) this.#parkBehind(stream, message)
-    else if (!this.#take(stream, message)) this.#park(stream, message)
+    if (stream.parked.length > 0) {
+      stream.park(message)
+      this.#announceAhead(stream)
+    } else if (!this.#take(stream, message)) this.#park(stream, message)
   }
 
   /** The link is lost, and with it what waits on it: its sender has all of it, and sends it again. */
@@ -157,7 +159,10 @@ export class Inbound {
 
   retry(stream: InStream): void {
     while (stream.parked.length > 0) {
-      if (!this.#take(stream, stream.parked[0] as InboundMessage)) return
+      if (!this.#take(stream, stream.parked[0] as InboundMessage)) {
+        this.#announceAhead(stream)
+        return
+      }
       stream.unpark()
     }
     this.#forgetParked(stream)
@@ -190,6 +195,7 @@ export class Inbound {
       return false
     }
     if (verdict === 'moved') this.#answerMoved(stream, message, tenure, location)
+    else message.returned()
     this.#read(stream.peer, message.cost)
     return true
   }
@@ -214,13 +220,20 @@ export class Inbound {
     this.host.markDirty(peer)
   }
 
-  /** Suspects are announced while they wait, so that a stream of them takes one round trip and not one for each. */
-  #parkBehind(stream: InStream, message: InboundMessage): void {
-    stream.park(message)
-    const tenure = message.isSuspect ? this.#tenureOf(stream) : undefined
-    if (tenure === undefined || tenure.epoch !== message.epoch || !tenure.isAccepting) return
-    message.tenure = tenure
-    this.#suspects.mayStart(message)
+  /**
+   * Suspects are announced while they wait, so that a stream of them takes one round trip and not one for each; but none before one that runs alone, which
+   * is asked for when it is the first.
+   */
+  #announceAhead(stream: InStream): void {
+    const tenure = this.#tenureOf(stream)
+    if (tenure === undefined || !tenure.isAccepting) return
+    for (; stream.lookedAt < stream.parked.length; stream.lookedAt++) {
+      const message = stream.parked[stream.lookedAt] as InboundMessage
+      if (!message.isSuspect) continue
+      if (message.runsAlone || message.epoch !== tenure.epoch) return
+      message.tenure = tenure
+      this.#suspects.mayStart(message)
+    }
   }
 
   #park(stream: InStream, message: InboundMessage): void {
@@ -230,12 +243,12 @@ export class Inbound {
       streams = new Map()
       this.#parked.set(stream.source, streams)
     }
-    streams.set(streamKey(stream.kind, stream.id, stream.path), stream)
+    streams.set(stream.key, stream)
   }
 
   #forgetParked(stream: InStream): void {
     const streams = this.#parked.get(stream.source)
-    const key = streamKey(stream.kind, stream.id, stream.path)
+    const { key } = stream
     // A stream of a link that was lost may still be asked to go on; its successor is not to be forgotten for it.
     if (streams?.get(key) === stream) streams.delete(key)
     if (streams?.size === 0) this.#parked.delete(stream.source)
@@ -247,10 +260,6 @@ export class Inbound {
     peer.readCost += cost
     if (peer.owesCredit) this.host.markDirty(peer)
   }
-}
-
-function streamKey(kind: string, id: string, path: string | undefined): string {
-  return `${kind}/${actorKey(id, path)}`
 }
 
 function readAddress(reader: FrameReader): ActorAddress {

@@ -4,7 +4,8 @@
 //   mayStart ──> waiting ──its turn──> announced ──the sender has receipted it──> cleared ──> (mailbox, turn) ──> ended
 //                                         └──────────── patience is over ────────────┘
 //
-// Few are in hand at a time: a window of them at the first suspicion, and one alone where the next death is the last, so that it hits nobody else.
+// Few are in hand at a time: a window of them at the first suspicion, and one alone where the next death is the last, so that it hits nobody else. Actors
+// take turns with those that run alone: the next one of an actor can't start before the one ahead of it has ended, so that it waits in line until then.
 
 import { OUTCOME_BEGUN } from '../messaging/frame-format.ts'
 import { DeadlineTask } from '../runtime/deadline-sweep.ts'
@@ -32,6 +33,8 @@ export class Suspects {
   #waiting: InboundMessage[] = []
   readonly #inHand = new Map<InboundMessage, DeadlineTask>()
   #alone: InboundMessage | undefined
+  /** Those that run alone, by actor: the first has its turn to be announced, or has had it and not ended; the others are behind it, at most one of each stream. */
+  readonly #lines = new Map<string, InboundMessage[]>()
 
   constructor(host: SuspectsHost) {
     this.#host = host
@@ -41,8 +44,7 @@ export class Suspects {
   mayStart(message: InboundMessage): boolean {
     if (message.clearance === 'none') {
       message.clearance = 'waiting'
-      this.#waiting.push(message)
-      this.#admit()
+      if (!message.runsAlone || this.#isFirstInLine(message)) this.#queue(message)
     }
     return message.clearance === 'cleared'
   }
@@ -51,6 +53,31 @@ export class Suspects {
   ended(message: InboundMessage): void {
     message.clearance = 'cleared'
     this.#release(message)
+    if (message.runsAlone) this.#leaveLine(message)
+  }
+
+  #isFirstInLine(message: InboundMessage): boolean {
+    const { key } = message.stream
+    const line = this.#lines.get(key)
+    if (line === undefined) this.#lines.set(key, [message])
+    else line.push(message)
+    return line === undefined
+  }
+
+  #leaveLine(message: InboundMessage): void {
+    const { key } = message.stream
+    const line = this.#lines.get(key)
+    const at = line?.indexOf(message) ?? -1
+    if (line === undefined || at < 0) return
+    line.splice(at, 1)
+    const [first] = line
+    if (first === undefined) this.#lines.delete(key)
+    else if (at === 0) this.#queue(first)
+  }
+
+  #queue(message: InboundMessage): void {
+    this.#waiting.push(message)
+    this.#admit()
   }
 
   #admit(): void {

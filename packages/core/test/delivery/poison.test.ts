@@ -1,8 +1,10 @@
 // Messages that bring their owner down, their neighbours, and what owners and senders must know of each other to tell them apart.
 
 import { describe, expect, it } from 'vitest'
+import type { DeliveryLimits } from '../../src/delivery/delivery-limits.ts'
 import { ConfigError } from '../../src/errors.ts'
-import { DeliveryWorld, idIn, KIND, SHARDS, type TestNode } from './support/delivery-world.ts'
+import { shardOf } from '../../src/hashing/key-hash.ts'
+import { DeliveryWorld, idIn, KIND, SHARDS, type TestNode, type TestTable } from './support/delivery-world.ts'
 
 type Order = 'death first' | 'placement first'
 
@@ -13,7 +15,11 @@ interface Scene {
   /** Payloads that were handled, by actor, of all owners whose acknowledgement could have left. */
   readonly handled: () => Map<string, unknown[]>
   readonly owner: () => TestNode
-  tell(id: string, payload: unknown): void
+  /** Of the present owner, with the actor in it. */
+  table(id: string): TestTable
+  tell(id: string, payload: unknown, from?: TestNode): void
+  /** Another sender. */
+  start(nodeId: string): Promise<TestNode>
   /** The owner is gone, as after SIGKILL; the next one takes over. */
   kill(): void
   failOver(order?: Order): Promise<void>
@@ -21,9 +27,10 @@ interface Scene {
   run(order?: Order): Promise<void>
 }
 
-async function open(latencyMs = 0): Promise<Scene> {
-  const world = new DeliveryWorld({ limits: { linkRetentionMs: 1_000_000 }, network: { latencyMs } })
+async function open(latencyMs = 0, limits: Partial<DeliveryLimits> = {}): Promise<Scene> {
+  const world = new DeliveryWorld({ limits: { linkRetentionMs: 1_000_000, ...limits }, network: { latencyMs } })
   const sender = await world.start('a')
+  const senders = [sender]
   const deaths: string[] = []
   let owner!: TestNode
   let isDead = true
@@ -48,10 +55,13 @@ async function open(latencyMs = 0): Promise<Scene> {
   }
   const failOver = async (order: Order = 'death first'): Promise<void> => {
     const { processId } = owner.id
-    if (order === 'death first') sender.endpoint.peerGone(processId)
+    const die = (): void => {
+      for (const { endpoint } of senders) endpoint.peerGone(processId)
+    }
+    if (order === 'death first') die()
     owner = await world.start(`o${deaths.length}`)
     takeOver()
-    if (order === 'placement first') sender.endpoint.peerGone(processId)
+    if (order === 'placement first') die()
   }
   owner = await world.start('o0')
   takeOver()
@@ -68,7 +78,18 @@ async function open(latencyMs = 0): Promise<Scene> {
       }
       return all
     },
-    tell: (id, payload) => void sender.endpoint.tell({ kind: KIND, id }, 'x', payload, { timeoutMs: 600_000 }),
+    table(id) {
+      const table = owner.tables.get(shardOf(id, SHARDS))
+      if (table === undefined) throw new Error(`the owner has no table for ${id}`)
+      return table
+    },
+    tell: (id, payload, from = sender) => void from.endpoint.tell({ kind: KIND, id }, 'x', payload, { timeoutMs: 600_000 }),
+    async start(nodeId) {
+      const node = await world.start(nodeId)
+      senders.push(node)
+      world.tellAll()
+      return node
+    },
     kill,
     failOver,
     async run(order) {
@@ -179,6 +200,19 @@ describe('a suspect', () => {
     expect(scene.handled().get(id)).toHaveLength(300)
   })
 
+  it('costs its stream one round trip for each portion that its link takes', async () => {
+    const scene = await open(20, { creditBytes: 8_000, maxPayloadBytes: 1_000 })
+    const id = idIn(0, 'long')
+    scene.world.advance(500)
+    for (const table of scene.owner().tables.values()) table.mayRun = () => false
+    for (let i = 0; i < 300; i++) scene.tell(id, i)
+    scene.world.advance(1_000)
+    scene.kill()
+    await scene.failOver()
+    scene.world.advance(1_000)
+    expect(scene.handled().get(id)).toHaveLength(300)
+  })
+
   it('does not keep others waiting when it takes long', async () => {
     const scene = await open()
     const [slow, other] = [idIn(0, 'slow'), idIn(1, 'other')]
@@ -194,6 +228,78 @@ describe('a suspect', () => {
     scene.world.advance(2_500)
     expect(scene.handled().get(other)).toEqual([other])
     expect(scene.sender.deadLetters).toEqual([])
+  })
+
+  for (const senders of [1, 20]) {
+    it(`keeps others waiting for a second at most, however many are behind its actor's turn (of ${senders} processes)`, async () => {
+      const scene = await open()
+      const [slow, other] = [idIn(0, 'slow'), idIn(1, 'other')]
+      const from = [scene.sender]
+      while (from.length < senders) from.push(await scene.start(`s${from.length}`))
+      for (let i = 0; i < 20; i++) scene.tell(slow, i, from[i % senders])
+      scene.world.runtime.flush()
+      scene.tell(other, 'hello', from.at(-1))
+      scene.world.runtime.flush()
+      for (let deaths = 0; deaths < 2; deaths++) {
+        scene.kill()
+        await scene.failOver()
+        scene.world.runtime.flush()
+      }
+      const table = scene.table(slow)
+      table.mayRun = () => false
+      scene.world.advance(1_200)
+      expect(scene.handled().get(other)).toEqual(['hello'])
+      // Those behind it were not about to start, so this death is none of theirs.
+      scene.world.advance(5_000)
+      scene.kill()
+      await scene.failOver()
+      scene.world.advance(1_000)
+      const letters = from.flatMap(({ deadLetters }) => deadLetters)
+      expect(letters.map(({ address, reason }) => `${address.id} ${reason}`)).toEqual([`${slow} poison`])
+      expect(scene.handled().get(slow)?.sort()).toEqual(Array.from({ length: 19 }, (_, i) => i + 1).sort())
+      for (const { endpoint } of from) expect(endpoint.counters.outboxMessages).toBe(0)
+    })
+  }
+
+  it('that runs alone does not wait for those behind it in its stream, which do not run alone', async () => {
+    const scene = await open()
+    const id = idIn(0, 'mixed')
+    for (const i of [1, 2]) scene.tell(id, i)
+    scene.world.runtime.flush()
+    scene.kill()
+    await scene.failOver()
+    scene.world.runtime.flush()
+    // Their first death is the second of those before.
+    for (const i of [3, 4]) scene.tell(id, i)
+    scene.world.runtime.flush()
+    scene.kill()
+    await scene.failOver()
+    scene.world.advance(100)
+    expect(scene.handled().get(id)).toEqual([1, 2, 3, 4])
+  })
+
+  it('takes turns with those of other actors, when each of its actor takes long', async () => {
+    const scene = await open()
+    const [slow, other] = [idIn(0, 'slow'), idIn(1, 'other')]
+    for (let i = 0; i < 20; i++) scene.tell(slow, i)
+    for (let i = 0; i < 3; i++) scene.tell(other, i)
+    scene.world.runtime.flush()
+    for (let deaths = 0; deaths < 2; deaths++) {
+      scene.kill()
+      await scene.failOver()
+      scene.world.runtime.flush()
+    }
+    const table = scene.table(slow)
+    let isTurnOver = false
+    table.mayRun = () => isTurnOver
+    for (let turn = 1; turn <= 4; turn++) {
+      scene.world.advance(800)
+      isTurnOver = true
+      scene.world.advance(0)
+      isTurnOver = false
+      scene.world.advance(100)
+      expect([scene.handled().get(slow)?.length, scene.handled().get(other)?.length]).toEqual([turn, Math.min(turn, 3)])
+    }
   })
 })
 
