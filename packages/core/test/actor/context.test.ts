@@ -217,3 +217,78 @@ test('a kind has one definition, and a child is stopped by its parent alone', as
   await t.runtime.settle()
   await expect(t.system.stop(child as ActorRef)).rejects.toThrow(/parent\/p\/kid is a child: its parent stops it/)
 })
+
+test('what is sent between the turns of an actor is not sent by it, and what is sent in one is', async () => {
+  await using t = openSystem()
+  const heard: string[] = []
+  const Listener = defineActor('listener', {
+    messages: { hear: (ctx, from: string) => void heard.push(`${from}: ${ctx.sender?.id ?? 'nobody'}`) },
+  })
+  const listener = t.system.spawn(Listener, 'l')
+  const say = (from: string): void => void listener.tell('hear', from)
+  t.system.onDeadLetter(({ reason }) => say(reason))
+  const then = 'then'
+  const Actor = defineActor('actor', {
+    supervision: () => {
+      say('supervision')
+      return 'resume'
+    },
+    messages: {
+      plain: () => say('turn'),
+      checked: (_ctx, _payload: string) => say('checked turn'),
+      thenable: () => ({
+        [then](resolve: (value: unknown) => void) {
+          say('then')
+          resolve(undefined)
+        },
+      }),
+      throws() {
+        throw new Error('boom')
+      },
+    },
+    schemas: {
+      checked: {
+        '~standard': {
+          version: 1,
+          vendor: 'test',
+          validate(value: unknown) {
+            say('schema')
+            return { value: String(value) }
+          },
+        },
+      },
+    },
+  })
+  const New = defineActor('new', {
+    state() {
+      say('state')
+      return undefined
+    },
+    messages: { go() {} },
+  })
+  const actor = t.system.spawn(Actor, 'a')
+  for (const type of ['plain', 'plain', 'unheard of', 'plain', 'checked', 'plain', 'throws', 'plain', 'thenable'] as const) {
+    actor.tell(type as 'plain')
+  }
+  await t.runtime.settle()
+  // More than it may have in one go: another actor begins in between.
+  for (let i = 0; i < 70; i++) actor.tell('plain')
+  t.system.spawn(New, 'n').tell('go')
+  await t.runtime.settle()
+  say('outside')
+  await t.runtime.settle()
+  expect(new Set(heard)).toEqual(
+    new Set([
+      'turn: a',
+      'checked turn: a',
+      'unknown-message: nobody',
+      'schema: nobody',
+      'failed: nobody',
+      'supervision: nobody',
+      'then: nobody',
+      'state: nobody',
+      'outside: nobody',
+    ]),
+  )
+  expect(heard.filter((line) => line === 'turn: a')).toHaveLength(75)
+})

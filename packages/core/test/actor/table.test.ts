@@ -1,9 +1,12 @@
 // The table as the cluster uses it: delivery, the gate, sealing, shipping, discarding.
 
 import { expect, test } from 'vitest'
+import type { Cell } from '../../src/actor/cell.ts'
+import { currentTurn } from '../../src/actor/current-turn.ts'
 import { type ActorDefinition, defineActor } from '../../src/actor/definition.ts'
 import type { Destination } from '../../src/actor/destination.ts'
 import { ActorHost } from '../../src/actor/host.ts'
+import { tellCell } from '../../src/actor/local-delivery.ts'
 import { ActorTable, type ActorTableOptions } from '../../src/actor/table.ts'
 import { AskCycleError } from '../../src/errors.ts'
 import { ManualRuntime } from '../support/manual-runtime.ts'
@@ -91,6 +94,47 @@ test('a full mailbox does not take reliable messages, and says once when there i
   expect(unreliable.events).toEqual(['refused mailbox-full'])
   await t.runtime.settle()
   expect(rooms).toEqual(['a'])
+})
+
+test('a run of turns that the gate ends leaves none behind', async () => {
+  let isOpen = true
+  const Closing = defineActor('closing', {
+    messages: {
+      close() {
+        isOpen = false
+      },
+    },
+  })
+  const t = openTable(Closing, { gate: { mayRun: () => isOpen } })
+  t.table.start('a')
+  await t.runtime.settle()
+  const cell = t.table.find('a', undefined) as Cell
+  tellCell(cell, 'close', undefined, undefined)
+  tellCell(cell, 'close', undefined, undefined)
+  await t.runtime.settle()
+  expect([cell.queued, currentTurn.activation]).toEqual([1, undefined])
+})
+
+test('a message begins and ends in no turn, also when a plain one was before it', async () => {
+  const t = openTable(Actor)
+  t.table.start('a')
+  await t.runtime.settle()
+  const cell = t.table.find('a', undefined) as Cell
+  const turns: unknown[] = []
+  class Watched extends FakeMessage {
+    override begin(): boolean {
+      turns.push(currentTurn.activation)
+      return super.begin()
+    }
+    override handled(reply: unknown): void {
+      turns.push(currentTurn.activation)
+      super.handled(reply)
+    }
+  }
+  tellCell(cell, 'add', undefined, undefined)
+  t.table.deliver('a', undefined, new Watched('add'))
+  await t.runtime.settle()
+  expect(turns).toEqual([undefined, undefined])
 })
 
 test('nothing runs while the gate is closed, timers and hooks included; wake goes on in order', async () => {
