@@ -145,7 +145,7 @@ export class Truth {
 
   /**
    * Why nothing that a turn of that actor caused under `epoch` may have left that process at `atMs`: another was appointed by then, and the lease
-   * under which the turn ran was over.
+   * under which the turn ran was over. Where the process was appointed again before anybody else, its tenure went on, and what moved later was all of it.
    */
   mayHaveLeft(actor: string, process: string, epoch: number, turnMs: number, atMs: number): string | undefined {
     const [kind = '', id = ''] = split(actor)
@@ -162,12 +162,21 @@ export class Truth {
       if (this.processName(next.processId) === process) continue
       for (const [processId, name] of this.#names) {
         if (name !== process) continue
-        const lostMs = this.#losses.get(processId)?.find((ms) => ms >= turnMs && this.#isKnownBy(atMs, ms))
+        const lostMs = this.#losses
+          .get(processId)
+          ?.find((ms) => ms >= turnMs && this.#isKnownBy(atMs, ms) && !this.#isResumed(unit, processId, ms))
         if (lostMs === undefined) continue
         return `${this.processName(next.processId)} was appointed under epoch ${next.epoch} at ${next.atMs.toFixed(1)}, and the lease of ${process} ended at ${lostMs.toFixed(1)}`
       }
     }
     return undefined
+  }
+
+  /** Whether a process that owned the unit when its lease ended was the next to own it. */
+  #isResumed(unit: string, processId: string, lostMs: number): boolean {
+    const owners = this.#owners.get(unit) ?? []
+    const at = owners.findLastIndex((each) => each.atMs <= lostMs)
+    return owners[at]?.processId === processId && owners[at + 1]?.processId === processId
   }
 
   /** Whether a lease that ended at `lostMs` is over at `atMs` for its own holder too: that the store lost its data is found out later. */
