@@ -461,4 +461,48 @@ export const clusterMutations: readonly Mutation[] = [
     script: registeredActorsLoseTheirOwners,
     seeds: 100,
   },
+  {
+    id: 'any-number-moves-at-once',
+    rule: 'placement: least moves',
+    edits: [
+      {
+        file: 'cluster/planner.ts',
+        find: 'return Math.max(1, Math.floor(document.shardCount * maxMovingShare))',
+        replace: 'return Math.max(document.shardCount, maxMovingShare)',
+      },
+    ],
+    test: 'cluster/planner.test.ts',
+  },
+  {
+    id: 'shipped-once',
+    rule: 'handoff: shipped again',
+    edits: [
+      {
+        file: 'cluster/handoff-source.ts',
+        find: 'else if (message.attempt !== job.attempt) return',
+        replace: 'else return',
+      },
+    ],
+    // Control messages are reliable in the life of both processes, so that no chunk is ever missing between them.
+    test: 'cluster/handoff.test.ts',
+  },
+  {
+    id: 'cut-off-node-stays',
+    rule: 'isolation',
+    edits: [{ file: 'cluster/isolation.ts', find: "return 'leave'", replace: "return 'stay'" }],
+    // Liveness while a fault lasts; of the simulation it is demanded only after.
+    test: 'cluster/standing-properties.test.ts',
+  },
+  {
+    id: 'writes-what-others-can-not-read',
+    rule: 'upgrade',
+    edits: [
+      {
+        file: 'messaging/protocol-version.ts',
+        find: 'version = Math.min(version, max)',
+        replace: 'version = Math.max(version, Math.min(own.max, max))',
+      },
+    ],
+    test: 'cluster/rolling-upgrade.test.ts',
+  },
 ]

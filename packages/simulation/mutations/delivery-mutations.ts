@@ -446,4 +446,35 @@ export const deliveryMutations: readonly Mutation[] = [
     options: { faultKinds: ['pause', 'cut', 'reset', 'store-down'], faults: 12, watches: 60 },
     seeds: 600,
   },
+  {
+    id: 'probe-asks-for-nothing',
+    rule: 'link: probes',
+    edits: [
+      {
+        file: 'delivery/link.ts',
+        find: 'this.#headerFlags |= this.isEstablished ? FLAG_ASK : FLAG_ASK | FLAG_HELLO',
+        replace: 'if (!this.isEstablished) this.#headerFlags |= FLAG_ASK | FLAG_HELLO',
+      },
+    ],
+    test: 'delivery/link.test.ts',
+  },
+  {
+    id: 'oldest-waits-for-credit',
+    rule: 'link: oldest without credit',
+    edits: [
+      {
+        file: 'delivery/outbound.ts',
+        find: 'if (!peer.hasCredit && !isOldest(stream, entry)) {',
+        replace: 'if (!peer.hasCredit) {',
+      },
+    ],
+    // A window is 4 MB, and what waits for room gets it from turns that end.
+    test: 'delivery/bounds.test.ts',
+  },
+  {
+    id: 'credit-is-not-kept-to',
+    rule: 'bound: credit',
+    edits: [{ file: 'delivery/peer.ts', find: 'return this.#sentCost < this.#creditLimit', replace: 'return this.#creditLimit > 0' }],
+    test: 'delivery/bounds.test.ts',
+  },
 ]

@@ -41,14 +41,18 @@ else {
       const finding = await gate.try(mutation, { ...options, ...(values.seeds !== undefined && { seeds: Number(values.seeds) }) })
       const seconds = `${(finding.elapsedMs / 1_000).toFixed(1)} s`.padStart(8)
       for (const line of finding.unsound) console.log(`  ${line}`)
-      if (finding.seed === undefined) {
+      if (finding.what === undefined) {
         failed.push(mutation.id)
-        console.log(`${label} ${seconds}  SURVIVED ${finding.ran} seeds`)
+        console.log(`${label} ${seconds}  SURVIVED ${mutation.test ?? `${finding.ran} seeds`}`)
+        return
+      }
+      if (finding.seed === undefined) {
+        console.log(`${label} ${seconds}  ${mutation.test}: ${finding.what.slice(0, 150)}`)
         return
       }
       found[mutation.id] = finding.seed
       const kept = finding.isFresh ? '' : ` (new, after ${finding.ran})`
-      console.log(`${label} ${seconds}  seed ${finding.seed}${kept}: ${finding.invariant} ${finding.what?.slice(0, 150)}`)
+      console.log(`${label} ${seconds}  seed ${finding.seed}${kept}: ${finding.invariant} ${finding.what.slice(0, 150)}`)
     } catch (error) {
       failed.push(mutation.id)
       console.log(`${label} ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`)

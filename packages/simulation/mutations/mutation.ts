@@ -26,6 +26,11 @@ export interface Mutation {
   /** What the seeds are planned with. */
   readonly options?: ScenarioOptions
   readonly script?: Script
+  /**
+   * A test of core, below packages/core/test, that must fail instead of a seed: for rules about times, bytes and pure decisions, of which no schedule shows
+   * more than that something was late.
+   */
+  readonly test?: string
   /** Only violations of these count: where another one would show that the bug is there, and not that the rule is needed. */
   readonly noticedBy?: readonly string[]
 }

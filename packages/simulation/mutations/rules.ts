@@ -1,10 +1,10 @@
 // The rules of GUARANTEES, "How" and "Bounds", and of ARCHITECTURE, section 7, that a planted bug can break. Each has at least one mutation, or says
-// here where else it is proved: `test/mutations.test.ts` checks that.
+// here why not: `test/mutations.test.ts` checks that.
 
 interface Rule {
   readonly says: string
-  /** Why no mutation breaks it here, and what holds it instead. */
-  readonly elsewhere?: string
+  /** Why nothing breaks it. */
+  readonly unbroken?: string
 }
 
 const table = {
@@ -18,13 +18,10 @@ const table = {
   },
   'link: probes': {
     says: 'unreceipted frames without progress are probed for; receipts are cumulative and leave within 2 ms',
-    elsewhere: 'times and bytes, not order or loss: core/test/delivery/link.test.ts',
   },
   'link: control once': { says: 'control messages are taken once, in the life of both processes' },
   'link: oldest without credit': {
     says: 'the oldest message of a stream never waits for credit',
-    elsewhere:
-      'a window is 4 MB, and what waits for room gets it from turns that end: core/test/delivery/delivery-model.test.ts, with windows of 2 KB',
   },
   'link: at-most-once not queued': { says: 'an at-most-once message is not queued for a peer that is down, and never sent again' },
   // ── Streams ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -50,7 +47,7 @@ const table = {
     says: 'the sender ignores acknowledgements of an epoch other than the one it last sent under',
   },
   'stream: NotExecuted is certain': { says: 'what was transmitted, or has begun, ends as Unknown and never as NotExecuted' },
-  'stream: durable commits': { says: 'commits are conditional on epoch and version', elsewhere: 'durable actors are not built yet' },
+  'stream: durable commits': { says: 'commits are conditional on epoch and version', unbroken: 'durable actors are not built yet' },
   'stream: stash': { says: 'a stashed message is kept as state and moves in a handoff' },
   'stream: kept replies': { says: 'a reply is kept until the floor passes its ask, so that a repeated ask gets the same one' },
   'stream: the short way': {
@@ -60,7 +57,6 @@ const table = {
   'bound: poison': { says: 'at three deaths of its owner a message in hand is dead-lettered' },
   'bound: credit': {
     says: 'credit bounds what a receiver holds; full mailboxes take it back',
-    elsewhere: 'core/test/delivery/delivery-rules.test.ts ("credit")',
   },
   'bound: breaker': { says: 'the circuit breaker never delays failover: peer up or a placement change closes it' },
   'bound: deadlines': { says: 'everything ends by its deadline, counted from when it was sent' },
@@ -71,7 +67,6 @@ const table = {
   'placement: epochs grow': { says: 'each new owner gets a higher epoch of one counter for each document' },
   'placement: least moves': {
     says: 'rendezvous, fair share, and no more than 10 % moving at once',
-    elsewhere: 'a pure function: core/test/cluster/planner.test.ts and its property tests',
   },
   'evidence: document first': { says: 'evidence of death: the document first, then a linearizable list; never an older view' },
   'evidence: patience': { says: 'after an outage of the store the leader waits one TTL before it declares anybody dead' },
@@ -89,8 +84,6 @@ const table = {
   'handoff: reports of this one': { says: 'a report of another handoff or epoch changes nothing' },
   'handoff: shipped again': {
     says: 'a copy that did not arrive whole is shipped again',
-    elsewhere:
-      'control messages are reliable in the life of both processes, so that no chunk is ever missing: core/test/cluster/handoff.test.ts',
   },
   'handoff: target waits for the document': { says: 'the target opens when it sees the document that names it' },
   'handoff: copies by epoch': { says: 'a copy counts only under an entry whose `after` allows the epoch it was sealed in' },
@@ -98,9 +91,8 @@ const table = {
   'handoff: driven on': { says: 'a new leader drives a handoff on, or aborts it' },
   isolation: {
     says: 'a node that reaches the store and none of its peers ends its own session after a bound',
-    elsewhere: 'liveness during a fault, and the simulation demands it only after: core/test/cluster/isolation.test.ts',
   },
-  upgrade: { says: 'writers use the lowest protocol version registered', elsewhere: 'there is one version: core/test/cluster' },
+  upgrade: { says: 'writers use the lowest protocol version registered' },
   'store loss: continue': { says: "a kind with onStoreLoss 'continue' goes on without a lease" },
   // ── Watching: decisions/0011 ──────────────────────────────────────────────────────────────────────────────────────────────────────────
   'watch: one notice': { says: 'a notice counts once, and only for the very watch that it belongs to' },

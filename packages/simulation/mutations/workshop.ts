@@ -1,7 +1,7 @@
-// A copy of core and of the simulation beside each other in a temporary directory, where one bug at a time is planted; and the process that runs
-// seeds there.
+// A copy of core and of the simulation beside each other in a temporary directory, where one bug at a time is planted; and the processes that run
+// seeds and tests of core there.
 
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, execFile, fork } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,10 +9,23 @@ import { type Mutation, mutate } from './mutation.ts'
 import type { Task, Verdict } from './seed-runner.ts'
 
 const packages = new URL('../../', import.meta.url).pathname
+const modules = new URL('../../../node_modules/', import.meta.url).pathname
+const TEST_MODULES = ['vitest', 'fast-check']
+/** What is copied of each package beside its sources. The store is what core's tests of whole clusters run on. */
+const COPIED = { core: ['test'], simulation: ['mutations'], 'metadata-memory': [] }
+const TEST_CONFIG = `const source = { conditions: ['@cajun/source', 'node', 'import', 'default'] }
+export default { resolve: source, ssr: { resolve: source }, test: { fsModuleCache: false } }
+`
 
 /** It ended, or was ended, instead of answering. */
 export class RunnerFailedError extends Error {
   override readonly name = 'RunnerFailedError'
+}
+
+/** Of vitest's JSON reporter, what counts here. */
+interface TestReport {
+  readonly numPassedTests: number
+  readonly testResults: readonly { readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[] }[]
 }
 
 export class Workshop implements Disposable {
@@ -21,13 +34,14 @@ export class Workshop implements Disposable {
   #errors = ''
 
   constructor() {
-    for (const name of ['core', 'simulation']) {
-      for (const part of ['src', 'package.json', ...(name === 'simulation' ? ['mutations'] : [])]) {
+    for (const [name, parts] of Object.entries(COPIED)) {
+      for (const part of ['package.json', 'src', ...parts])
         cpSync(join(packages, name, part), join(this.directory, name, part), { recursive: true })
-      }
     }
+    writeFileSync(join(this.directory, 'vitest.config.js'), TEST_CONFIG)
     mkdirSync(join(this.directory, 'node_modules/@cajun'), { recursive: true })
     symlinkSync(join(this.directory, 'core'), join(this.directory, 'node_modules/@cajun/core'))
+    for (const name of TEST_MODULES) symlinkSync(join(modules, name), join(this.directory, 'node_modules', name))
   }
 
   /** Returns what takes it out again. */
@@ -72,6 +86,27 @@ export class Workshop implements Disposable {
         resolve(verdict as Verdict)
       })
       runner.send(task)
+    })
+  }
+
+  /** The first test of a file below core/test that fails in the core that stands here now. Rejects with `RunnerFailedError` when none passes either. */
+  test(file: string, timeoutMs: number): Promise<string | undefined> {
+    const report = join(this.directory, 'report.json')
+    rmSync(report, { force: true })
+    const runner = [join(modules, 'vitest/vitest.mjs'), 'run', '--root', this.directory]
+    const args = [...runner, '--reporter=json', `--outputFile=${report}`, join('core/test', file)]
+    return new Promise((resolve, reject) => {
+      execFile(process.execPath, args, { timeout: timeoutMs, killSignal: 'SIGKILL' }, (error, _, stderr) => {
+        try {
+          const { numPassedTests, testResults } = JSON.parse(readFileSync(report, 'utf8')) as TestReport
+          if (numPassedTests === 0) throw new RunnerFailedError(`no test of ${file} passed`)
+          const tests = testResults.flatMap(({ assertionResults }) => assertionResults)
+          resolve(tests.find(({ status }) => status === 'failed')?.fullName)
+        } catch (cause) {
+          const said = `${error?.message ?? ''} ${stderr}`.trim().slice(0, 1_000)
+          reject(cause instanceof RunnerFailedError ? cause : new RunnerFailedError(`${file} could not be run: ${said}`))
+        }
+      })
     })
   }
 

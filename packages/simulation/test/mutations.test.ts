@@ -15,11 +15,11 @@ test('there are no two of one name, and no seed is recorded for one that is gone
   expect(Object.keys(recordedSeeds).filter((id) => !ids.has(id))).toEqual([])
 })
 
-test('every rule is broken by at least one, or says where else it is proved', () => {
+test('every rule is broken by at least one, or says why not', () => {
   const broken = new Set(mutations.map(({ rule }) => rule))
-  const unbroken = [...rules].filter(([id, { elsewhere }]) => !broken.has(id) && elsewhere === undefined).map(([id]) => id)
+  const unbroken = [...rules].filter(([id, { unbroken: why }]) => !broken.has(id) && why === undefined).map(([id]) => id)
   expect(unbroken).toEqual([])
-  const needless = [...rules].filter(([id, { elsewhere }]) => broken.has(id) && elsewhere !== undefined).map(([id]) => id)
+  const needless = [...rules].filter(([id, { unbroken: why }]) => broken.has(id) && why !== undefined).map(([id]) => id)
   expect(needless).toEqual([])
 })
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import type { DeliveryLimits } from '../../src/delivery/delivery-limits.ts'
-import { DeliveryWorld, idIn, KIND, SHARDS, type TestNode } from './support/delivery-world.ts'
+import { DeliveryWorld, idIn, KIND, SHARDS, type TestNode, type TestTable } from './support/delivery-world.ts'
 
 const to = (shard: number, prefix = 'a') => ({ kind: KIND, id: idIn(shard, prefix) })
 const micro = () => new Promise((resolve) => setImmediate(resolve))
@@ -66,6 +66,31 @@ describe('credit', () => {
     go(b)
     world.advance(1_000)
     expect(payloads(b)).toHaveLength(40)
+  })
+})
+
+describe('a stream without credit', () => {
+  it('sends its oldest message all the same, also when it comes from another owner', async () => {
+    const { world, a, b, c } = await pair({ maxPayloadBytes: 4_000, creditBytes: 4_000 })
+    const away = world.appoint(1, c)
+    c.see(away)
+    c.open(1, away.epoch)
+    b.discard(1)
+    world.tellAll()
+    stop(c)
+    for (const message of ['oldest', 'next']) a.endpoint.tell(to(1), 'x', message)
+    const full = b.tables.get(0) as TestTable
+    full.mailboxLimit = 2
+    full.mayRun = () => false
+    for (let i = 0; i < 300; i++) a.endpoint.tell(to(0), 'x', i)
+    world.advance(100)
+    c.discard(1)
+    const back = world.appoint(1, b)
+    b.see(back)
+    b.open(1, back.epoch)
+    world.tellAll()
+    world.advance(100)
+    expect(payloads(b, 1)).toEqual(['oldest', 'next'])
   })
 })
 
