@@ -5,8 +5,11 @@
 
 import { KeptConnection, type Runtime, type Timer } from '@cajun/core/adapter'
 import { Redis, type RedisOptions } from 'ioredis'
+import { keepStringsFast } from './fast-strings.ts'
 import { type ScriptName, scripts } from './scripts.ts'
 import { type LogEntry, readLogEntry } from './stored-entry.ts'
+
+keepStringsFast()
 
 export interface ConnectionOptions {
   readonly runtime: Runtime
