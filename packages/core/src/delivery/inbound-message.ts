@@ -116,8 +116,8 @@ export class InboundMessage implements Message {
     const tenure = this.#end()
     if (tenure === undefined) return
     // Of a reliable message its sender is told, and tells its caller or the dead letters there.
-    if (this.isReliable || this.isAsk) this.#outcome(tenure, encodeRefusal(reason, error))
-    else this.#deadLetter(reason, error)
+    if (!this.isReliable && !this.isAsk) this.#deadLetter(reason, error)
+    else this.#answer(tenure, encodeRefusal(reason, error), this.isReliable ? this.stream.openRecordIn(tenure) : undefined)
   }
 
   stashed(): void {
@@ -212,8 +212,13 @@ export class InboundMessage implements Message {
     this.#host.acknowledge(tenure, this.stream, this.id)
   }
 
-  #outcome(tenure: Tenure, { outcome, bytes }: EncodedOutcome): void {
-    if (this.isReliable) tenure.records.keep(this.#record(tenure), this.id, outcome, bytes)
+  #outcome(tenure: Tenure, outcome: EncodedOutcome): void {
+    this.#answer(tenure, outcome, this.isReliable ? this.#record(tenure) : undefined)
+  }
+
+  /** `cell`: where the answer is kept. A refusal is not recorded as handled: what is ahead of it in its stream may not have run yet. */
+  #answer(tenure: Tenure, { outcome, bytes }: EncodedOutcome, cell: RecordCell | undefined): void {
+    if (cell !== undefined) tenure.records.keep(cell, this.id, outcome, bytes)
     this.#host.outcome(tenure, this.stream, this.id, outcome, bytes)
   }
 

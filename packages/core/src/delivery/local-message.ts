@@ -242,7 +242,8 @@ export class LocalMessage extends Deadline implements Message {
       entry.isExposed = true
       this.#host.renumberBehind(entry)
       const cell = this.tenure.records.open(core.self, this.id, this.path)
-      if (entry.id > cell.last) cell.last = entry.id
+      // A refusal is kept, and not recorded as handled: what is ahead of it in its stream may not have run yet.
+      if (held.how !== 'refused' && entry.id > cell.last) cell.last = entry.id
       const outcome = this.#encode(held)
       if (outcome !== undefined) this.tenure.records.keep(cell, entry.id, outcome.outcome, outcome.bytes)
     }
@@ -268,7 +269,7 @@ export class LocalMessage extends Deadline implements Message {
       if (this.tenure.state === 'discarded' || this.entry.isEnded) return
       this.waiter = this.entry.waiter
     }
-    if (this.isFromOutbox && this.isReliable && this.entry !== undefined) {
+    if (this.isFromOutbox && this.isReliable && this.entry !== undefined && how.how !== 'refused') {
       const cell = this.tenure.records.open(this.#host.core.self, this.id, this.path)
       if (this.entry.id > cell.last) cell.last = this.entry.id
     }

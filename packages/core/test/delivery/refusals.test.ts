@@ -102,6 +102,43 @@ describe('a message that was handled, and waits in the mailbox once more when th
 })
 
 describe('a message that is refused', () => {
+  it('before those ahead of it in its stream have run (an ask in a circle, an actor that is stopping) takes none of them with it', async () => {
+    const world = new DeliveryWorld()
+    const a = await world.start('a')
+    const b = await world.start('b')
+    world.giveAll(b)
+    table(b).mayRun = () => false
+    const sent = [1, 2, 3].map((payload) => end(a.endpoint.send(actor, 'x', payload)))
+    world.settle()
+    const last = table(b).mailboxes.get(actor.id)?.pop() as Message
+    last.refused('stopped')
+    world.settle()
+    table(b).mayRun = () => true
+    world.advance(1_000)
+    await micro()
+    expect(await Promise.all(sent)).toEqual(['ok', 'ok', 'NOT_EXECUTED'])
+    expect(table(b).effects.map(({ payload }) => payload)).toEqual([1, 2])
+  })
+
+  it.each([true, false])('takes none of them with it where they are local either (lease safe: %s)', async (leaseIsSafe) => {
+    const world = new DeliveryWorld()
+    const b = await world.start('b')
+    // Nobody owns the actor yet, so they wait in the outbox.
+    const sent = [1, 2, 3].map((payload) => end(b.endpoint.send(actor, 'x', payload)))
+    appoint(world, b)
+    world.tellAll()
+    world.settle()
+    const last = table(b).mailboxes.get(actor.id)?.pop() as Message
+    b.leaseIsSafe = leaseIsSafe
+    last.refused('stopped')
+    b.leaseIsSafe = true
+    table(b).mayRun = () => true
+    world.advance(1_000)
+    await micro()
+    expect(await Promise.all(sent)).toEqual(['ok', 'ok', 'NOT_EXECUTED'])
+    expect(table(b).effects.map(({ payload }) => payload)).toEqual([1, 2])
+  })
+
   async function refusal(message: Message, world: DeliveryWorld, sent: Promise<unknown>): Promise<unknown> {
     message.refused('stopped')
     world.settle()
