@@ -8,7 +8,8 @@
 
 export const HASH_VERSION = 1
 
-const FNV_OFFSET = 0x811c9dc5
+/** Signed, as `Math.imul` gives its results: with the unsigned form, which is no 32-bit integer to V8, the loop takes half as long again. */
+const FNV_OFFSET = 0x811c9dc5 | 0
 const FNV_PRIME = 0x01000193
 
 /** MurmurHash3's `fmix32`: a bijection on 32-bit integers. Returns an unsigned one. */
