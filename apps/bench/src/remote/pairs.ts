@@ -14,11 +14,18 @@ export class Pairs {
   readonly tcp: LazyPair | undefined
   readonly raw: LazyPair = () => this.#start('raw', 'tcp')
   readonly socket: LazyPair = () => this.#start('socket', 'tcp')
+  /** The floors over RabbitMQ, where that is the transport. */
+  readonly packed: LazyPair | undefined
+  readonly oneEach: LazyPair | undefined
   readonly moleculer: LazyPair = () => this.#start('moleculer', 'tcp')
 
   private constructor(transport: string, server: Awaited<ReturnType<typeof prepareTransport>>) {
     this.#transport = transport
     this.#server = server
+    if (transport === 'rabbitmq') {
+      this.packed = () => this.#start('amqp-packed', transport)
+      this.oneEach = () => this.#start('amqp-single', transport)
+    }
     if (transport !== 'tcp') this.tcp = () => this.#start('cajun', 'tcp')
   }
 

@@ -8,6 +8,11 @@ export const RECEIVERS = 64
 /** A producer that can't be told to wait yields to the event loop after so many messages; all do. */
 export const BURST = 256
 
+/** The nodes of the bench's cluster. */
+export const CLUSTER_ID = 'bench'
+export const NODE_IDS = ['receiver', 'sender'] as const
+export type NodeId = (typeof NODE_IDS)[number]
+
 export type Work =
   | { readonly do: 'oneway'; readonly count: number; readonly bytes: number; readonly guarantee: Guarantee }
   /** Waits for each message before the next, in so many lanes. */
@@ -22,6 +27,8 @@ export interface ReceiverSetUp {
   readonly transport: string
   /** Where the server of a broker's transport is. */
   readonly url?: string | undefined
+  /** The folder with the certificates of both nodes, for TLS. */
+  readonly certificates?: string
   /** Listen here, and tell peers to connect there. */
   readonly via?: { readonly port: number; readonly advertise: string } | undefined
 }

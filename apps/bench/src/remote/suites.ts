@@ -8,6 +8,7 @@ import { type LazyPair, Pairs } from './pairs.ts'
 import { PAYLOAD_BYTES } from './payloads.ts'
 import { reconnectGroup } from './reconnect.ts'
 import type { Work } from './subject.ts'
+import { tlsGroups } from './tls.ts'
 import { transportNames } from './transports.ts'
 
 const LANES = [1, 64, 1_024] as const
@@ -15,6 +16,8 @@ const AWAITED: readonly { readonly name: string; readonly guarantee: Guarantee; 
   { name: 'awaited send 64 B, at-most-once', guarantee: 'at-most-once', lanes: 1 },
   { name: 'awaited send 64 B, exactly-once, 1024 producers', guarantee: 'exactly-once', lanes: 1_024 },
 ]
+/** The size that has floors over a broker. */
+const FLOORED_BYTES = 64
 const RUNS = { warmUps: 2, runs: 5 } as const
 
 /** How much one run of a transport does, so that it takes some 0.3 to 0.5 s. */
@@ -37,6 +40,7 @@ function oneWayCases(transport: string, pairs: Pairs, bytes: number): BenchCase[
   const floor = running(pairs.raw, { ...work('at-most-once'), count: count * 2 })
   const peer = running(pairs.moleculer, { ...work('at-most-once'), count: Math.round(count / 8) })
   const overTcp = pairs.tcp
+  const brokerFloors = bytes === FLOORED_BYTES ? floorsOverBroker(pairs, work('at-most-once')) : {}
   return guarantees.map((guarantee) => ({
     suite: transport,
     case: `oneway ${bytes} B, ${guarantee}`,
@@ -44,10 +48,20 @@ function oneWayCases(transport: string, pairs: Pairs, bytes: number): BenchCase[
     subjects: {
       cajun: running(pairs.cajun, work(guarantee)),
       ...(overTcp === undefined ? {} : { 'cajun over tcp': running(overTcp, work(guarantee)) }),
+      ...brokerFloors,
       raw: floor,
       moleculer: peer,
     },
   }))
+}
+
+/** A broker's floors confirm every packet, and can do no less. Where one message is one of the broker's, a tenth of them takes as long. */
+function floorsOverBroker({ packed, oneEach }: Pairs, work: Work): BenchCase['subjects'] {
+  if (packed === undefined || oneEach === undefined) return {}
+  return {
+    packed: running(packed, { ...work, count: work.count * 2 }),
+    'one message each': running(oneEach, { ...work, count: Math.round(work.count / 4) }),
+  }
 }
 
 function awaitedCases(transport: string, { cajun }: Pairs): BenchCase[] {
@@ -135,4 +149,4 @@ function groupsOf(transport: string): BenchGroup[] {
   ]
 }
 
-export const remoteGroups: readonly BenchGroup[] = transportNames.flatMap(groupsOf)
+export const remoteGroups: readonly BenchGroup[] = [...transportNames.flatMap(groupsOf), ...tlsGroups]

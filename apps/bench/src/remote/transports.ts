@@ -4,7 +4,8 @@ import { createServer } from 'node:net'
 import { Backend, type BackendName, backendNames, locate } from '@cajun/backends'
 import type { MessagingSystem } from '@cajun/core/adapter'
 import { Unavailable } from '../measure.ts'
-import type { ReceiverSetUp } from './subject.ts'
+import { securityOf } from './certificates.ts'
+import type { NodeId, ReceiverSetUp } from './subject.ts'
 
 interface Transport {
   readonly package: string
@@ -12,10 +13,13 @@ interface Transport {
   readonly exports: string
   /** The server that it needs. */
   readonly backend?: string
-  options(setUp: ReceiverSetUp): object
+  options(setUp: ReceiverSetUp, nodeId: NodeId): object
 }
 
-const listening = ({ via }: ReceiverSetUp): object => via ?? { port: 0 }
+const listening = ({ via, certificates }: ReceiverSetUp, nodeId: NodeId): object => ({
+  ...(via ?? { port: 0 }),
+  ...(certificates === undefined ? {} : securityOf(nodeId, certificates)),
+})
 
 const transports: Readonly<Record<string, Transport>> = {
   tcp: { package: '@cajun/messaging-tcp', exports: 'TcpMessagingSystem', options: listening },
@@ -37,10 +41,10 @@ const transports: Readonly<Record<string, Transport>> = {
 
 export const transportNames: readonly string[] = Object.keys(transports)
 
-export async function openTransport(setUp: ReceiverSetUp): Promise<MessagingSystem> {
+export async function openTransport(setUp: ReceiverSetUp, nodeId: NodeId): Promise<MessagingSystem> {
   const transport = find(setUp.transport)
   const Class = await load(setUp.transport, transport)
-  return new Class(transport.options(setUp))
+  return new Class(transport.options(setUp, nodeId))
 }
 
 /** Starts what the transport needs. Rejects with `Unavailable`, saying what is missing. */

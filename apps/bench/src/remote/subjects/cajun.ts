@@ -3,7 +3,17 @@
 import { type ActorRef, ClusterActorSystem, ConsoleLogger, defineActor } from '@cajun/core'
 import { MemoryMetadataServer, MemoryMetadataStore } from '@cajun/metadata-memory'
 import { type BenchPayload, numberOf, payloads } from '../payloads.ts'
-import { BURST, eventLoopTurn, inLanes, RECEIVERS, type ReceiverSetUp, type RemoteSubject, type Sending, type Work } from '../subject.ts'
+import {
+  BURST,
+  CLUSTER_ID,
+  eventLoopTurn,
+  inLanes,
+  RECEIVERS,
+  type ReceiverSetUp,
+  type RemoteSubject,
+  type Sending,
+  type Work,
+} from '../subject.ts'
 import { openTransport } from '../transports.ts'
 
 let onHandled: () => void = () => {}
@@ -20,7 +30,7 @@ const Sink = defineActor('sink', {
   },
 })
 
-const common = { clusterId: 'bench', actors: [Sink], strict: false, logger: new ConsoleLogger('warn') } as const
+const common = { clusterId: CLUSTER_ID, actors: [Sink], strict: false, logger: new ConsoleLogger('warn') } as const
 
 export const subject: RemoteSubject = {
   async receive(setUp, hit) {
@@ -30,7 +40,7 @@ export const subject: RemoteSubject = {
       ...common,
       nodeId: 'receiver',
       metadata: new MemoryMetadataStore({ database: store.database }),
-      messaging: await openTransport(setUp),
+      messaging: await openTransport(setUp, 'receiver'),
     })
     return { storeUrl: store.url }
   },
@@ -41,7 +51,7 @@ export const subject: RemoteSubject = {
       nodeId: 'sender',
       hosts: [],
       metadata: new MemoryMetadataStore({ url: (setUp.contact as { storeUrl: string }).storeUrl }),
-      messaging: await openTransport(setUp),
+      messaging: await openTransport(setUp, 'sender'),
     })
     const lost: string[] = []
     cluster.onDeadLetter(({ reason, address }) => lost.push(`${address.kind}/${address.id}: ${reason}`))

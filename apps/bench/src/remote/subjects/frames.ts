@@ -1,11 +1,11 @@
 // A transport by itself: frames from one process to another, without anything of core.
 
 import type { MessagingHandler } from '@cajun/core/adapter'
-import type { RemoteSubject } from '../subject.ts'
+import { CLUSTER_ID, type RemoteSubject } from '../subject.ts'
 import { openTransport } from '../transports.ts'
 
 const identity = (nodeId: string): { clusterId: string; nodeId: string; processId: string } => ({
-  clusterId: 'bench',
+  clusterId: CLUSTER_ID,
   nodeId,
   processId: nodeId,
 })
@@ -13,13 +13,13 @@ const nothing: MessagingHandler = { onFrame() {}, onPeerUp() {}, onPeerDown() {}
 
 export const subject: RemoteSubject = {
   async receive(setUp, hit) {
-    const transport = await openTransport(setUp)
+    const transport = await openTransport(setUp, 'receiver')
     const { address } = await transport.start(identity('receiver'), { ...nothing, onFrame: (_peer, frame) => hit(frame.byteLength) })
     return { address }
   },
 
   async send(setUp) {
-    const transport = await openTransport(setUp)
+    const transport = await openTransport(setUp, 'sender')
     const up = Promise.withResolvers<void>()
     let drained: () => void = () => {}
     await transport.start(identity('sender'), { ...nothing, onPeerUp: () => up.resolve(), onDrain: () => drained() })
