@@ -6,6 +6,7 @@ export { initialPlacement, type PlacementDocument, type PlacementEntry } from '.
 export { PlacementViews } from './cluster/placement-views.ts'
 export { type PlanCandidate, plan } from './cluster/planner.ts'
 export type { Guarantee } from './delivery/guarantee.ts'
+export { OutStreams } from './delivery/out-streams.ts'
 export {
   CajunError,
   ClosedError,

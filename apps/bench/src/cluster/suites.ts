@@ -3,7 +3,8 @@
 import type { BenchGroup } from '../measure.ts'
 import { drainGroups } from './drain.ts'
 import { failoverGroups } from './failover.ts'
-import { placementGroups } from './placement.ts'
+import { locateGroups } from './locate.ts'
+import { planGroups } from './plan.ts'
 import { residentGroups } from './residents.ts'
 
-export const clusterGroups: readonly BenchGroup[] = [...placementGroups, ...failoverGroups, ...drainGroups, ...residentGroups]
+export const clusterGroups: readonly BenchGroup[] = [...locateGroups, ...planGroups, ...failoverGroups, ...drainGroups, ...residentGroups]
