@@ -50,6 +50,14 @@ const lookUp = (nodes: number, bound: number): Target => ({
   bound,
   atMost: true,
 })
+const lookUpThrough = (nodes: number, refs: string): Target => ({
+  part: 'cluster',
+  what: `owner look-up through ${refs} refs in turn, ${nodes} nodes`,
+  ours: { suite: 'locate', case: `${nodes} nodes, through ${refs} refs in turn`, metric: 'look-up' },
+  bound: 50,
+  atMost: true,
+})
+const overRabbitMq: RowName = { suite: 'rabbitmq', case: 'oneway 64 B, at-most-once' }
 const planning = (capacities: string): Target => {
   const name = { suite: 'plan', case: `1000 nodes x 1024 shards, ${capacities}`, metric: 'time' }
   return {
@@ -139,9 +147,27 @@ const TARGETS: readonly Target[] = [
     theirs: { suite: 'websocket', case: 'oneway 64 B, at-most-once', subject: 'cajun over tcp' },
     bound: 0.75,
   },
+  {
+    part: 'remote',
+    what: 'RabbitMQ, one way, 64 B, at-most-once, against a packed floor',
+    ours: overRabbitMq,
+    theirs: { ...overRabbitMq, subject: 'packed' },
+    bound: 0.6,
+  },
+  {
+    part: 'remote',
+    what: 'RabbitMQ, one way, 64 B, at-most-once, against one message each',
+    ours: overRabbitMq,
+    theirs: { ...overRabbitMq, subject: 'one message each' },
+    bound: 8,
+  },
   lookUp(3, 100),
   lookUp(10, 150),
   lookUp(100, 350),
+  lookUpThrough(3, '1,000'),
+  lookUpThrough(10, '1,000'),
+  lookUpThrough(100, '1,000'),
+  lookUpThrough(100, 'a million'),
   planning('equal capacities'),
   planning('unequal capacities'),
   {
