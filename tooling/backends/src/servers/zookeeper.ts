@@ -63,7 +63,8 @@ export const zookeeper: ServerKind = {
     }
   },
   url: (host, port) => `${host}:${port}`,
+  /** `ruok` is answered as soon as the port is open, before there is anybody to open a session: who connects then may never hear of it. */
   async ready(host, port) {
-    return (await exchange({ host, port, ca: undefined }, 'ruok')) === 'imok'
+    return (await exchange({ host, port, ca: undefined }, 'srvr')).startsWith('Zookeeper version')
   },
 }
