@@ -96,7 +96,7 @@ export const actorMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'actor/watching.ts',
-        find: 'for (const shipped of watchers ?? []) extras.watchers.set(addressKey(shipped), new Watcher(shipped, shipped.token, shipped.seen))\n',
+        find: 'for (const shipped of watchers ?? []) extras.watchers.set(shipped.token, new Watcher(shipped, shipped.token, shipped.seen))\n',
         replace: '',
       },
     ],
@@ -157,8 +157,8 @@ export const actorMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'actor/watching.ts',
-        find: '?.token === token || cell.cohort.host.untold.has(String(token))',
-        replace: '?.token === token',
+        find: '?.has(String(token)) === true || cell.cohort.host.untold.has(String(token))',
+        replace: '?.has(String(token)) === true',
       },
       {
         file: 'actor/watching.ts',

@@ -103,7 +103,7 @@ const table = {
   'watch: told why': {
     says: 'a life that ends in order tells those who watch it why, behind what it has sent them, until they have heard it',
   },
-  'registry: started again': { says: 'registered actors are started again elsewhere after a failure' },
+  'registry: started again': { says: 'registered actors are started where they are, and again elsewhere after a failure' },
 } as const satisfies Readonly<Record<string, Rule>>
 
 export type RuleId = keyof typeof table

@@ -120,7 +120,7 @@ export class FaultInjector {
       case 'store-rebirth':
         return store.rebirth()
       case 'wall-jump':
-        return this.#node(fault.host).host.jumpWall(fault.byMs)
+        return this.#jumpWall(this.#node(fault.host), fault.byMs)
       case 'stop':
         return this.#cluster.stop(this.#node(fault.host), fault.lastsMs)
       case 'drain': {
@@ -180,6 +180,15 @@ export class FaultInjector {
     if (lastsMs > this.#cluster.scenario.ttlMs)
       this.#cluster.marks.reach(how === 'stall' ? 'stall past the lease' : 'suspension past the lease')
     node.process.pause(how, lastsMs)
+  }
+
+  /**
+   * Not back while the machine sleeps: no clock could then tell the process that it slept, and what it does before it hears from the store is a limit of leases
+   * that apps/docs/simulation.md names.
+   */
+  #jumpWall(node: SimulatedNode, byMs: number): void {
+    if (byMs < 0 && node.process?.state === 'suspend') return
+    node.host.jumpWall(byMs)
   }
 
   #cut(from: string, to: string, lastsMs: number): void {

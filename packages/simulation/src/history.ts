@@ -138,6 +138,8 @@ export interface ViewRecord {
 export interface StoreWriteRecord {
   readonly key: string
   readonly by: string
+  /** False: the store did it, and its answer was lost. */
+  readonly isAnswered: boolean
   readonly atMs: number
 }
 
@@ -222,8 +224,8 @@ export class History {
     if (seen !== stored) this.views.push({ process, what, seen, stored, atMs: this.#now() })
   }
 
-  storeWrite(key: string, by: string): void {
-    this.storeWrites.push({ key, by, atMs: this.#now() })
+  storeWrite(key: string, by: string, isAnswered = true): void {
+    this.storeWrites.push({ key, by, isAnswered, atMs: this.#now() })
   }
 
   departed(record: DepartureRecord): void {

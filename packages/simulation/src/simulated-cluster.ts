@@ -38,7 +38,6 @@ export class SimulatedCluster {
   readonly nodes: readonly SimulatedNode[]
   readonly pausedMs: Map<string, number> = new Map()
   readonly #definitions: (process: SimulatedProcess) => readonly ActorDefinition[]
-  readonly #startedMs = new Map<string, number>()
   readonly #pausedAt = new Map<string, number>()
   verbose = false
   /** Handoffs of which a copy has begun to arrive: their source is sealed. */
@@ -63,7 +62,6 @@ export class SimulatedCluster {
     this.network = new SimulatedNetwork(loop, streamOf(scenario.seed, 'network'), scenario.network, marks)
     this.store = new SimulatedStore(loop, streamOf(scenario.seed, 'store'), scenario.store, marks)
     this.truth = new Truth(this.store, history, marks)
-    this.truth.startedMs = (name) => this.#startedMs.get(name) ?? 0
     const world = {
       loop,
       onUncaught: (process: SimulatedProcess, error: unknown) => history.found('uncaught', `${process.name}: ${stackOf(error)}`),
@@ -102,7 +100,7 @@ export class SimulatedCluster {
     const process = node.host.boot(twin)
     node.process = process
     this.history.process(process.name, 'started')
-    this.#startedMs.set(process.name, this.loop.nowMs)
+    this.truth.startedMs.set(process.name, this.loop.nowMs)
     this.history.note(process.name, 'starts')
     process.post(() => void this.#run(node, process))
   }

@@ -34,6 +34,8 @@ export interface StoreWrite {
   readonly timeMs: number
   /** Who asked for it; `undefined`: the end of a session, by its time. */
   readonly by: SimulatedProcess | undefined
+  /** False: whoever asked for it is not told. */
+  readonly isAnswered: boolean
   readonly change: Change
 }
 
@@ -56,7 +58,10 @@ export class SimulatedStore {
   #births = 0
   #downSinceMs = 0
   #downMs = 0
+  /** On slow paths: what is under way. */
+  readonly #late = new Map<ScheduledEvent, () => void>()
   #writing: SimulatedProcess | undefined
+  #isAnswered = true
   #expiry: ScheduledEvent | undefined
 
   constructor(loop: SimulationLoop, random: RandomStream, profile: StoreProfile, marks: Marks) {
@@ -154,6 +159,12 @@ export class SimulatedStore {
       path.slowness = 1
       path.extraWatchLagMs = 0
     }
+    // A request of a process that has died since would otherwise renew its session long after everything was healed.
+    for (const [event, arrive] of this.#late) {
+      this.loop.cancel(event)
+      this.loop.after(this.#usualLatencyMs(), arrive)
+    }
+    this.#late.clear()
     this.start()
     this.#resume()
   }
@@ -166,7 +177,7 @@ export class SimulatedStore {
       if (process.isCrashed) return
       const doubt =
         kind === 'write' && this.random.chance(this.profile.doubtChance) ? this.random.pick(['applied', 'lost'] as const) : undefined
-      this.loop.after(this.#latencyMs(process), () => {
+      this.#travel(process, () => {
         if (this.path(process.nodeId).requestCuts > 0) return
         if (!this.isUp) {
           // Refused at once, or never answered, as machines do.
@@ -181,7 +192,7 @@ export class SimulatedStore {
         let settle: () => void
         try {
           if (kind === 'write') this.writeRequests++
-          const value = this.#execute(process, execute)
+          const value = this.#execute(process, execute, doubt !== 'applied')
           settle = () => resolve(value)
         } catch (error) {
           settle = () => reject(error)
@@ -228,7 +239,7 @@ export class SimulatedStore {
   #born(firstRevision: number): MemoryDatabase {
     const database = new MemoryDatabase({ storeId: `store-${++this.#births}`, now: () => this.#now(), firstRevision })
     database.subscribe('', (change) => {
-      if (database === this.#database) this.onWrite?.({ timeMs: this.loop.nowMs, by: this.#writing, change })
+      if (database === this.#database) this.onWrite?.({ timeMs: this.loop.nowMs, by: this.#writing, isAnswered: this.#isAnswered, change })
     })
     return database
   }
@@ -240,25 +251,41 @@ export class SimulatedStore {
     return (this.isUp ? this.loop.nowMs : this.#downSinceMs) - this.#downMs
   }
 
-  #execute<T>(process: SimulatedProcess, execute: (database: MemoryDatabase) => T): T {
+  #execute<T>(process: SimulatedProcess, execute: (database: MemoryDatabase) => T, isAnswered: boolean): T {
     this.#database.expire()
     this.#writing = process
+    this.#isAnswered = isAnswered
     try {
       return execute(this.#database)
     } finally {
       this.#writing = undefined
+      this.#isAnswered = true
       this.#expireLater()
     }
   }
 
   #answer(process: SimulatedProcess, settle: () => void): void {
-    this.loop.after(this.#latencyMs(process), () => {
+    this.#travel(process, () => {
       if (this.path(process.nodeId).answerCuts === 0) process.post(settle)
     })
   }
 
-  #latencyMs(process: SimulatedProcess): number {
-    return Math.min(USUAL_LAG_MS, this.random.latency(this.profile.latencyMs)) * this.path(process.nodeId).slowness
+  #travel(process: SimulatedProcess, arrive: () => void): void {
+    const { slowness } = this.path(process.nodeId)
+    const delayMs = this.#usualLatencyMs() * slowness
+    if (slowness === 1) {
+      this.loop.after(delayMs, arrive)
+      return
+    }
+    const event = this.loop.after(delayMs, () => {
+      this.#late.delete(event)
+      arrive()
+    })
+    this.#late.set(event, arrive)
+  }
+
+  #usualLatencyMs(): number {
+    return Math.min(USUAL_LAG_MS, this.random.latency(this.profile.latencyMs))
   }
 
   #expireLater(): void {

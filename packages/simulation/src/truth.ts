@@ -44,8 +44,8 @@ export class Truth {
   #leader: { readonly key: string; readonly version: string; readonly process: SimulatedProcess | undefined } | undefined
   #rebornAtMs = Number.NEGATIVE_INFINITY
   #era = 0
-  /** When a process was started, by its name. */
-  startedMs: (name: string) => number = () => 0
+  /** When each process was started, by its name. */
+  readonly startedMs = new Map<string, number>()
   onHandoff: ((handoff: HandoffSeen) => void) | undefined
   /** Of placement documents. */
   placementWrites = 0
@@ -103,11 +103,15 @@ export class Truth {
     return this.#names.size
   }
 
-  /** How many of them are registered, or lost their registration after that time. */
+  /** How many of them are registered, or lost their registration after that time, or were started after it and were never registered. */
   processesSince(ms: number): number {
     const registered = new Set(this.#registered.values())
-    return [...this.#names.keys()].filter((id) => registered.has(id) || (this.#losses.get(id)?.at(-1) ?? Number.NEGATIVE_INFINITY) > ms)
-      .length
+    const known = [...this.#names.keys()].filter(
+      (id) => registered.has(id) || (this.#losses.get(id)?.at(-1) ?? Number.NEGATIVE_INFINITY) > ms,
+    )
+    const names = new Set(this.#names.values())
+    const strangers = [...this.startedMs].filter(([name, startedMs]) => startedMs > ms && !names.has(name))
+    return known.length + strangers.length
   }
 
   /** How many nodes are registered. */
@@ -216,7 +220,7 @@ export class Truth {
 
   #isForgotten(by: SimulatedProcess | undefined, epoch: number): boolean {
     if (this.#rebornAtMs < 0 || by === undefined || by.runtime.wallMs() >= epoch) return false
-    return [...this.#registered.values()].every((processId) => this.startedMs(this.processName(processId)) > this.#rebornAtMs)
+    return [...this.#registered.values()].every((processId) => (this.startedMs.get(this.processName(processId)) ?? 0) > this.#rebornAtMs)
   }
 
   #note(processId: string): void {
@@ -225,9 +229,9 @@ export class Truth {
     else losses.push(this.#store.loop.nowMs)
   }
 
-  #wrote({ by, change }: StoreWrite): void {
+  #wrote({ by, isAnswered, change }: StoreWrite): void {
     const key = change.type === 'put' ? change.entry.key : change.key
-    if (by !== undefined) this.#history.storeWrite(key, by.name)
+    if (by !== undefined) this.#history.storeWrite(key, by.name, isAnswered)
     if (key.includes('/nodes/'))
       this.#nodeChanged(
         by,

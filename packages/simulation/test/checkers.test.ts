@@ -316,4 +316,17 @@ describe('the checkers', () => {
     history.storeWrite('c/placement/a', 'b.1')
     expect(cost()).toEqual(['I14'])
   })
+
+  test('I14: a leader key whose answer was lost is written again, and nothing else is', () => {
+    const history = open()
+    const cost = (): string[] =>
+      checkAll(history, { pausedMs: new Map(), settledMs: 0, untilMs: 0, failover: { atMs: 0, ttlMs: 1_000, kinds: 1, nodes: 1 } }).map(
+        ({ invariant }) => invariant,
+      )
+    history.storeWrite('c/leader', 'b.1', false)
+    for (const key of ['c/leader', 'c/leader', 'c/placement/a', 'c/nodes/n9']) history.storeWrite(key, 'b.1')
+    expect(cost()).toEqual([])
+    history.storeWrite('c/placement/a', 'b.1')
+    expect(cost()).toEqual(['I14'])
+  })
 })

@@ -21,7 +21,7 @@ class Store {
     const process = this.#processes.get(by) ?? ({ name: by } as SimulatedProcess)
     this.#processes.set(by, process)
     const entry = { key: `cajun/default/${key}`, value: JSON.stringify(value), version: '1', session: 's' }
-    this.onWrite?.({ timeMs: this.loop.nowMs, by: process, change: { type: 'put', entry } })
+    this.onWrite?.({ timeMs: this.loop.nowMs, by: process, isAnswered: true, change: { type: 'put', entry } })
   }
 
   register(process: string): void {
@@ -31,7 +31,7 @@ class Store {
 
   end(process: string): void {
     const key = `cajun/default/nodes/${process}`
-    this.onWrite?.({ timeMs: this.loop.nowMs, by: undefined, change: { type: 'delete', key } as StoreWrite['change'] })
+    this.onWrite?.({ timeMs: this.loop.nowMs, by: undefined, isAnswered: true, change: { type: 'delete', key } as StoreWrite['change'] })
   }
 
   place(owner: string, epoch: number): void {

@@ -14,7 +14,7 @@ import { setIdleTimeout } from './idle.ts'
 import type { StopReason } from './stop-reason.ts'
 import { finalise, stopChildren } from './stopping.ts'
 import { unblock } from './turn.ts'
-import { endWatching } from './watching.ts'
+import { dropNotices, endWatching } from './watching.ts'
 
 // ---- beginning ----
 
@@ -120,6 +120,7 @@ export async function passivate(cell: Cell): Promise<void> {
   if (!(await runStopHook(cell, activation, 'passivated'))) return stayActive(cell)
   if ((cell.flags & (STOPPING | GONE)) !== 0) return
   cell.cohort.host.counters.passivations++
+  dropNotices(cell)
   // Messages that came meanwhile: the mailbox outlives the activation, where the next message may start another.
   if (cell.queued > 0 && table.activatesOnMessage && cell.extras?.parent === undefined) {
     endActivation(cell, false)

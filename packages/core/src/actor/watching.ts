@@ -38,6 +38,8 @@ abstract class Half {
   /** Where the other side lived when it last confirmed the watch. */
   seen: string | undefined
   isAsking = false
+  /** Under which its actor keeps it. */
+  abstract readonly key: string
 
   constructor(other: ActorAddress, token: string, seen: string | undefined) {
     this.other = plainAddress(other)
@@ -57,10 +59,21 @@ export class Watch extends Half {
     super(other, token, seen)
     this.type = type
   }
+
+  get key(): string {
+    return addressKey(this.other)
+  }
 }
 
-/** At the watched actor. */
-export class Watcher extends Half {}
+/**
+ * At the watched actor. There may be several of one watcher: what it sent before it moved can arrive after what it sent from there, and then it isn't known which
+ * of two watches is the later one. The watcher takes a notice only for the one that it has.
+ */
+export class Watcher extends Half {
+  get key(): string {
+    return this.token
+  }
+}
 
 // ---- the watcher ----
 
@@ -103,7 +116,7 @@ function withdraw(cell: Cell, { other, token }: Watch): void {
     host.refs.send(other, UNWATCH, { token }, { sender: cell, from: table, timeoutMs: TIMEOUT_MS }).catch(() => {
       // It is gone itself, or asks one day whether it is still wanted.
     })
-  } else host.refs.findCell(other)?.extras?.watchers?.delete(addressKey(cell))
+  } else host.refs.findCell(other)?.extras?.watchers?.delete(token)
 }
 
 /** Registers with the watched actor, or asks whether it is still the one that it was. At most one such question is under way: it follows the placement by itself. */
@@ -133,9 +146,28 @@ function confirmWatch(cell: Cell, half: Watch): void {
 }
 
 function endWatch(cell: Cell, half: Watch, reason: TerminationReason): void {
-  cell.extras?.watches?.delete(addressKey(half.other))
+  cell.extras?.watches?.delete(half.key)
   const gone: Terminated = { kind: half.other.kind, id: half.other.id, path: half.other.path, reason }
+  notices.add(gone)
   notifyCell(cell, half.type, gone)
+}
+
+/** What `endWatch` told, to tell it from other messages that wait. */
+const notices = new WeakSet<object>()
+
+/** The actor is passivated: what it was told of while that was going on was for the life that ends, and brings no other to life. */
+export function dropNotices(cell: Cell): void {
+  const { extras, mailbox } = cell
+  if (extras?.watches === undefined || mailbox === undefined) return
+  for (let left = mailbox.count; left > 0; left--) {
+    const head = mailbox.head()
+    const isPlain = typeof head === 'string'
+    const payload = isPlain ? mailbox.payload() : undefined
+    const sender = isPlain ? mailbox.sender() : undefined
+    const deadlineTick = isPlain ? mailbox.deadlineTick() : 0
+    mailbox.drop()
+    if (!(typeof payload === 'object' && payload !== null && notices.has(payload))) mailbox.push(head, payload, sender, deadlineTick)
+  }
 }
 
 /** The notice counts once, and only for the very watch that it belongs to. */
@@ -150,14 +182,14 @@ function addWatcher(cell: Cell, watcher: ActorAddress, token: string): void {
   const { host } = cell.cohort
   const extras = cell.needExtras()
   extras.watchers ??= new Map()
-  extras.watchers.set(addressKey(watcher), new Watcher(watcher, token, host.whereabouts(watcher)))
+  extras.watchers.set(token, new Watcher(watcher, token, host.whereabouts(watcher)))
   host.watching.add(cell)
 }
 
 function confirmWatcher(cell: Cell, half: Watcher): void {
   const { host, table } = cell.cohort
   const at = begin(cell, half)
-  const forget = (): void => void cell.extras?.watchers?.delete(addressKey(half.other))
+  const forget = (): void => void cell.extras?.watchers?.delete(half.key)
   host.refs.ask(half.other, WATCHER, { token: half.token }, { sender: cell, from: table, timeoutMs: TIMEOUT_MS }).then(
     (isWanted) => {
       if (!isHeld(cell, half, cell.extras?.watchers)) return
@@ -222,7 +254,7 @@ export function takeWatchMessage(cell: Cell, message: Message | undefined): bool
   const { extras } = cell
   switch (message.type) {
     case WATCH: {
-      const isKnown = extras?.watchers?.get(addressKey(sender))?.token === token || cell.cohort.host.untold.has(String(token))
+      const isKnown = extras?.watchers?.has(String(token)) === true || cell.cohort.host.untold.has(String(token))
       if (!isKnown && known !== true) addWatcher(cell, sender, String(token))
       message.handled(isKnown || known !== true)
       return true
@@ -231,7 +263,7 @@ export function takeWatchMessage(cell: Cell, message: Message | undefined): bool
       message.handled(extras?.watches?.get(addressKey(sender))?.token === token)
       return true
     case UNWATCH:
-      if (extras?.watchers?.get(addressKey(sender))?.token === token) extras?.watchers?.delete(addressKey(sender))
+      extras?.watchers?.delete(String(token))
       break
     default:
       hearOfTermination(cell, sender, String(token), reason ?? 'stopped')
@@ -291,7 +323,7 @@ function settle(cell: Cell, half: Half, at: string | undefined): boolean {
 }
 
 function isHeld(cell: Cell, half: Half, halves: ReadonlyMap<string, Half> | undefined): boolean {
-  return (cell.flags & GONE) === 0 && halves?.get(addressKey(half.other)) === half
+  return (cell.flags & GONE) === 0 && halves?.get(half.key) === half
 }
 
 function later(cell: Cell, task: () => void): void {
@@ -354,7 +386,7 @@ export function installWatching(cell: Cell, { watches, watchers }: Watching): vo
     half.isRegistered = shipped.isRegistered
     extras.watches.set(addressKey(shipped), half)
   }
-  for (const shipped of watchers ?? []) extras.watchers.set(addressKey(shipped), new Watcher(shipped, shipped.token, shipped.seen))
+  for (const shipped of watchers ?? []) extras.watchers.set(shipped.token, new Watcher(shipped, shipped.token, shipped.seen))
   host.watching.add(cell)
   host.runtime.microtask(() => {
     if ((cell.flags & GONE) !== 0) return

@@ -6,6 +6,7 @@ import { ActorRef } from '../actor/ref.ts'
 import { ClosedError, ManagementError, UnknownKindError } from '../errors.ts'
 import { shardOf } from '../hashing/key-hash.ts'
 import { checkActorId } from '../messaging/address.ts'
+import type { PeerId } from '../messaging/messaging-system.ts'
 import type { ProtocolRange } from '../messaging/protocol-version.ts'
 import type { ClusterEvents } from './cluster-events.ts'
 import { startNode, stopNode } from './cluster-life.ts'
@@ -17,6 +18,7 @@ import type { ClusterHealth, PeerHealth } from './health.ts'
 import type { ClusterMetricsSnapshot } from './metrics.ts'
 import { pause, within } from './pause.ts'
 import type { PlacementDocument } from './placement-document.ts'
+import { unitOf } from './placement-views.ts'
 
 /** How long `health()` waits for a peer. */
 const PING_WITHIN_MS = 2_000
@@ -24,6 +26,11 @@ const PING_WITHIN_MS = 2_000
 export interface RegisterOptions {
   /** Default 10,000. */
   readonly timeoutMs?: number
+}
+
+/** How the owner of a shard answers. `pinnedTo` is there for an actor that lives outside of its shard; null: nobody owns it at the moment. */
+interface Registered {
+  readonly pinnedTo?: PeerId | null
 }
 
 export class ClusterActorSystem implements AsyncDisposable {
@@ -36,6 +43,7 @@ export class ClusterActorSystem implements AsyncDisposable {
     this.#node = node
     this.manager = new ClusterManager(node)
     node.rpc.handle('register', (args: { kind: string; id: string; remember: boolean }) => this.#changeRegistry(args))
+    node.rpc.handle('start', (args: { kind: string; id: string }) => this.#startPinned(args))
   }
 
   /**
@@ -183,8 +191,13 @@ export class ClusterActorSystem implements AsyncDisposable {
       const owner = document.shards[shardOf(id, document.shardCount)]?.owner
       if (owner) {
         try {
-          await rpc.request(owner, 'register', { kind, id, remember }, restMs)
-          return
+          const { pinnedTo } = (await rpc.request(owner, 'register', { kind, id, remember }, restMs)) as Registered
+          if (pinnedTo === undefined || !remember) return
+          if (pinnedTo !== null) {
+            await rpc.request(pinnedTo, 'start', { kind, id }, untilMs - runtime.monotonicMs())
+            return
+          }
+          problem = 'it is registered, and the pin that it was moved to has no owner'
         } catch (error) {
           // Another owner may do it: it is idempotent. Only what no owner would take is final.
           if (!(error instanceof ControlRpcError)) throw error
@@ -207,9 +220,21 @@ export class ClusterActorSystem implements AsyncDisposable {
     return document
   }
 
-  #changeRegistry({ kind, id, remember }: { kind: string; id: string; remember: boolean }): Promise<void> {
-    const shardCount = this.#node.views.document(kind)?.shardCount
+  async #changeRegistry({ kind, id, remember }: { kind: string; id: string; remember: boolean }): Promise<Registered> {
+    const { views, registry } = this.#node
+    const shardCount = views.document(kind)?.shardCount
     if (shardCount === undefined) throw new ManagementError(`node '${this.nodeId}' does not know kind '${kind}'`)
-    return this.#node.registry.change(kind, shardOf(id, shardCount), id, remember)
+    await registry.change(kind, shardOf(id, shardCount), id, remember)
+    const pin = views.document(kind)?.pins.get(id)
+    return pin === undefined ? {} : { pinnedTo: pin.owner }
+  }
+
+  /** What is remembered stands with the shard; who owns a pin reads it when the pin opens, and is told of what is remembered later. */
+  #startPinned({ kind, id }: { kind: string; id: string }): void {
+    const { views, keeper } = this.#node
+    const document = views.document(kind)
+    const held = document?.pins.has(id) ? keeper.find(unitOf(document, id)) : undefined
+    if (held?.state !== 'active') throw new ManagementError(`node '${this.nodeId}' does not run ${kind}/${id} at the moment`)
+    held.table.start(id)
   }
 }

@@ -147,7 +147,10 @@ export class ClusterNode {
       }),
       storeIdentity: new BackgroundLoop({ runtime, run: () => this.checkStoreIdentity(), onError: () => {} }),
     }
-    this.events.on('store-regained', () => this.loops.storeIdentity.trigger())
+    this.events.on('store-regained', () => {
+      this.loops.storeIdentity.trigger()
+      this.session.storeRegained()
+    })
     for (const definition of options.actors) this.views.expect(definition.kind, options.shardCount)
   }
 
@@ -207,6 +210,15 @@ export class ClusterNode {
   readDocument(kind: string): void {
     this.#wanted.add(kind)
     this.loops.documents.triggerWithin(0)
+  }
+
+  /** Nothing is owned yet. But who was there before this process began may own something until its lease is over. */
+  async checkStoreSinceStart(): Promise<void> {
+    const id = await this.store.storeId()
+    if (id === this.storeId) return
+    this.storeId = id
+    this.rebornAtMs = this.runtime.leaseMs()
+    this.logger.warn('the metadata store lost its data while this node started', { storeId: id })
   }
 
   /** Another store than before means that all that was owned is void. */

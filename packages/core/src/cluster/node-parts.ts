@@ -118,7 +118,8 @@ export function newSession(node: ClusterNode): NodeSession {
       node.health.update()
     },
     onLost: (self, reason) => node.reactions.sessionLost(self, reason),
-    beforeRejoin: async (awayMs) => {
+    beforeRegistering: async (awayMs) => {
+      if (awayMs === undefined) return node.checkStoreSinceStart()
       await node.checkStoreIdentity()
       if (!node.stopping && node.process.isForgottenAfter(awayMs)) node.becomeAnotherProcess(awayMs)
     },

@@ -27,8 +27,11 @@ export interface NodeSessionOptions {
   readonly onRegistered: (self: Owner, session: Session) => void
   /** Called at once when the lease is over, by whatever cause: nothing that needs it may run any more. */
   readonly onLost: (self: Owner, reason: string) => void
-  /** Before each registration but the first: the store may be another one, or the absence have been too long. May reject; it is tried again. */
-  readonly beforeRejoin: (awayMs: number) => Promise<void>
+  /**
+   * Before each registration, with its session opened, so that what is found out of the store is true of the one that this node registers in. It may be another
+   * one than before, or the absence have been too long; `undefined`: the first registration. May reject: all but the first is tried again.
+   */
+  readonly beforeRegistering: (awayMs: number | undefined) => Promise<void>
   readonly onError: (error: unknown) => void
 }
 
@@ -54,6 +57,8 @@ export class NodeSession {
   #awaySinceMs = Number.POSITIVE_INFINITY
   /** Set while this node keeps out of the cluster by its own decision. */
   #staysOut = false
+  /** Set while a session is being opened. */
+  #askAnew: (() => void) | undefined
 
   constructor(options: NodeSessionOptions) {
     this.#options = options
@@ -113,9 +118,24 @@ export class NodeSession {
     void registration.session.close()
   }
 
+  /**
+   * The store answers again. A session that was asked for while it did not may be waited for until the store's time-out, which is longer than the leader's patience
+   * with those who come back: it is asked for anew.
+   */
+  storeRegained(): void {
+    this.#askAnew?.()
+    this.#comeBack()
+  }
+
   rejoin(): void {
     this.#staysOut = false
-    if (this.#registration === undefined) this.#rejoin.trigger()
+    this.#comeBack()
+  }
+
+  /** Not before the first registration, which is `start`'s. */
+  #comeBack(): void {
+    const wasRegistered = this.#awaySinceMs < Number.POSITIVE_INFINITY
+    if (wasRegistered && this.#registration === undefined && !this.#staysOut) this.#rejoin.trigger()
   }
 
   /** Ends the session: its keys vanish at once. What it protected must have ended before. */
@@ -130,16 +150,35 @@ export class NodeSession {
 
   async #register(first: boolean): Promise<void> {
     if (this.#registration !== undefined || this.#staysOut || this.#closing.signal.aborted) return
-    const { runtime, store, ttlMs, beforeRejoin } = this.#options
-    if (!first) await beforeRejoin(Math.max(0, runtime.leaseMs() - this.#awaySinceMs))
-    const session = await store.openSession({ ttlMs })
+    const { runtime, beforeRegistering } = this.#options
+    const session = await this.#open()
     try {
+      await beforeRegistering(first ? undefined : Math.max(0, runtime.leaseMs() - this.#awaySinceMs))
       const registration = await this.#putRecord(session, first)
       if (registration === undefined || this.#closing.signal.aborted || this.#staysOut) return await session.close()
       this.#enter(registration)
     } catch (error) {
       await session.close()
       throw error
+    }
+  }
+
+  async #open(): Promise<Session> {
+    const { runtime, store, ttlMs } = this.#options
+    for (;;) {
+      const opening = store.openSession({ ttlMs })
+      const regained = new Promise<undefined>((resolve) => {
+        // After a turn of the event loop: it may be just this answer by which the store is known to answer.
+        this.#askAnew = () => void runtime.setTimer(() => resolve(undefined), 0)
+      })
+      const session = await Promise.race([opening, regained]).finally(() => {
+        this.#askAnew = undefined
+      })
+      if (session !== undefined) return session
+      opening.then(
+        (late) => late.close(),
+        () => {},
+      )
     }
   }
 

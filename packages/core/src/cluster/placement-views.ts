@@ -42,7 +42,7 @@ export class PlacementViews implements PlacementView {
   /** False: what is cached is as new or newer. */
   replace(document: PlacementDocument): boolean {
     const present = this.#views.get(document.kind)
-    if (present !== undefined && present.document.revision >= document.revision) return false
+    if (present !== undefined && !isNewer(document, present.document)) return false
     if (present === undefined || present.shards.length !== document.shardCount) {
       this.#install(document)
       return true
@@ -93,6 +93,14 @@ export function unitOf(document: Pick<PlacementDocument, 'kind' | 'shardCount'>,
   return typeof key === 'number'
     ? { kind: document.kind, shard: key, pin: undefined }
     : { kind: document.kind, shard: shardOf(key, document.shardCount), pin: key }
+}
+
+/**
+ * The epoch decides before the revision. In one life of the store neither goes back without the other; in the next life revisions begin anew, while epochs go on above
+ * all that anybody remembers. So what was still under way from the life before displaces nothing, and is displaced.
+ */
+function isNewer(document: PlacementDocument, present: PlacementDocument): boolean {
+  return document.epoch > present.epoch || (document.epoch === present.epoch && document.revision > present.revision)
 }
 
 function pinLocation(document: PlacementDocument, id: string, entry: PlacementEntry): Location {

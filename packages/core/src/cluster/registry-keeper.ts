@@ -157,7 +157,8 @@ export class RegistryKeeper {
     const { store, guard: guardOf } = this.#options
     const guard = guardOf()
     if (guard === undefined) return rejectAll(shard, 'this node has no session at the moment')
-    const batch = shard.changes
+    // What comes while it is written is none of it.
+    const batch = [...shard.changes]
     // The last word on each id counts.
     const last = new Map(batch.map((change) => [change.id, change.remember]))
     const add = [...last].filter(([, remember]) => remember).map(([id]) => id)

@@ -193,12 +193,16 @@ export class LocalDelivery implements LocalHost {
     for (const entry of unsent) stream.remove(entry)
     for (const message of returned) {
       const entry = message.entry ?? this.#entryOf(stream, message)
+      // Aborted while its turn was in hand: whoever had to be told has been.
+      if (entry.isEnded) continue
       entry.local = undefined
       if (message.hasBegun) entry.hasBegun = true
       // The stream may have been closed and opened again since the entry was made.
       entry.stream = stream
       entry.waiter = message.waiter
       if (message.isFromOutbox) {
+        // In a mailbox the deadline of a tell is looked at when its turn begins, and may have passed.
+        if (entry.nextDeadline === undefined) this.core.sweep.add(entry, entry.atMs)
         // What was transmitted once keeps its id and its place: it is older than all that never was.
         if (entry.isExposed) continue
         stream.remove(entry)

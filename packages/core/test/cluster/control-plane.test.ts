@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { EmbeddedDatabase, LinkFaults, MemoryMetadataStore } from '../../../metadata-memory/src/index.ts'
 import { Candidacy } from '../../src/cluster/candidacy.ts'
 import { ClusterKeys } from '../../src/cluster/cluster-keys.ts'
@@ -68,7 +68,7 @@ function newSession(runtime: ManualRuntime, store: MetadataStore, nodeId: string
     wasOurs: (processId) => processId === 'p-former',
     onRegistered: () => heard.push('registered'),
     onLost: (_, reason) => heard.push(`lost: ${reason}`),
-    beforeRejoin: async () => {},
+    beforeRegistering: async () => {},
     onError: (error) => heard.push(`error: ${String(error)}`),
   })
   onTestFinished(async () => {
@@ -131,6 +131,27 @@ describe('a node session', () => {
     await runtime.advanceAndSettle(3_000)
     expect(heard.filter((line) => line === 'registered')).toHaveLength(2)
     expect(session.self?.incarnation).not.toBe(first)
+  })
+
+  // Found by the simulation (seed 24688): the leader's patience was over before the request that hung.
+  it('asks for its session anew as soon as the store answers again, also while it waits for an answer that does not come', async () => {
+    const { runtime, open, done } = newWorld()
+    const { store, faults } = await open()
+    const { session, heard } = newSession(runtime, store, 'a')
+    await done(session.start())
+    const ask = vi.spyOn(store, 'openSession').mockReturnValueOnce(new Promise(() => {}))
+    faults.isolate()
+    await runtime.advanceAndSettle(TTL)
+    expect(heard[1]).toMatch(/^lost/)
+    faults.heal()
+    await runtime.advanceAndSettle(900)
+    expect({ asked: ask.mock.calls.length, registered: heard.filter((line) => line === 'registered').length }).toEqual({
+      asked: 1,
+      registered: 1,
+    })
+    session.storeRegained()
+    await runtime.advanceAndSettle(100)
+    expect(heard.filter((line) => line === 'registered')).toHaveLength(2)
   })
 
   it('takes its own former key over without waiting for its end', async () => {

@@ -296,6 +296,27 @@ describe('remembered actors', () => {
     expect(actors.map(({ id }) => id).sort()).toEqual([...ids].sort())
   })
 
+  // Found by the simulation (seed 12197): they came to life with their first message.
+  it('are started where they were moved to when they are registered after that, also while they move on', async () => {
+    const cluster = new MemoryCluster([Remembered])
+    const a = await cluster.start('a')
+    await cluster.start('b')
+    await cluster.start('c')
+    await cluster.until(async () => (await cluster.units(a))['c'] !== undefined)
+    started.length = 0
+    for (const id of ['x', 'y']) {
+      const home = (await a.manager.whereIs(Remembered, id)).nodeId as string
+      const [first = '', second = ''] = ['a', 'b', 'c'].filter((nodeId) => nodeId !== home)
+      await cluster.settled(a.manager.migrate(Remembered, id, first))
+      const moving = id === 'x' ? undefined : a.manager.migrate(Remembered, id, second)
+      await cluster.settled(Promise.all([moving, a.register(Remembered, id)]))
+      await cluster.pass(100)
+      const { actors } = await cluster.settled(a.manager.actors({ kind: 'remembered', nodeId: moving ? second : first, limit: 10 }))
+      expect(actors.map((actor) => actor.id)).toContain(id)
+    }
+    expect(started).toEqual(['x', 'y'])
+  })
+
   it('are forgotten when they are unregistered', async () => {
     started.length = 0
     const cluster = new MemoryCluster([Remembered])

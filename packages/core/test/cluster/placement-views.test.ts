@@ -34,6 +34,19 @@ describe('the cached placement', () => {
     expect(views.document('k')).toBe(moving)
   })
 
+  // Found by the simulation (seed 24011): a node that took in a late document of before never believed another one.
+  it('lets a document of before the store lost its data, which arrives late, displace none of the new life, and be displaced', () => {
+    const views = new PlacementViews()
+    const old = { ...placed, revision: 40 }
+    views.replace(old)
+    views.forget()
+    const reborn = next({ ...empty, epoch: old.epoch + 100 }, { type: 'assign', unit: shard, owner: b })
+    expect(views.replace(old)).toBe(true)
+    expect(views.replace(reborn)).toBe(true)
+    expect(views.replace(old)).toBe(false)
+    expect(views.locate('k', id)).toMatchObject({ owner: { nodeId: 'b' } })
+  })
+
   it('keeps the location object as long as owner and epoch are the same, so that routes can be told stale by identity', () => {
     const views = new PlacementViews()
     views.replace(placed)

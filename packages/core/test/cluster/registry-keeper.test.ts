@@ -104,6 +104,30 @@ describe('the registry keeper', () => {
     expect(errors).toEqual([])
   })
 
+  // Found by the simulation (seed 29050): it was confirmed with the write that was under way, and never written.
+  it('writes what is registered while another is being written', async () => {
+    const { runtime, store, keeper, started, held, open } = newKeeper()
+    open(held())
+    await runtime.settle()
+    store.answer()
+    await runtime.settle()
+    const confirmed: string[] = []
+    void keeper.change(KIND, SHARD, 'a', true).then(() => confirmed.push('a'))
+    await runtime.settle()
+    store.answer()
+    await runtime.settle()
+    expect(store.outstanding).toBe(1)
+    void keeper.change(KIND, SHARD, 'b', true).then(() => confirmed.push('b'))
+    store.answer()
+    await runtime.settle()
+    expect({ confirmed, written: store.ids }).toEqual({ confirmed: ['a'], written: ['a'] })
+    for (let i = 0; i < 3; i++) {
+      store.answer()
+      await runtime.settle()
+    }
+    expect({ confirmed, written: store.ids, started }).toEqual({ confirmed: ['a', 'b'], written: ['a', 'b'], started: ['a', 'b'] })
+  })
+
   it('starts what is remembered when the shard opens while it is being written', async () => {
     const { runtime, store, keeper, started, errors, held, open } = newKeeper()
     store.ids = ['a']

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { MemoryMetadataStore, memoryCapabilities } from '../../../metadata-memory/src/index.ts'
+import { LinkFaults, MemoryMetadataStore, memoryCapabilities } from '../../../metadata-memory/src/index.ts'
 import { defineActor } from '../../src/actor/definition.ts'
 import { ClusterActorSystem } from '../../src/cluster/cluster-actor-system.ts'
 import type { ClusterOptions } from '../../src/cluster/cluster-options.ts'
 import type { StoreCapabilities } from '../../src/metadata/metadata-store.ts'
+import type { Session } from '../../src/metadata/session.ts'
 import { MemoryCluster, TTL_MS } from '../support/memory-cluster.ts'
 
 const stops: string[] = []
@@ -37,6 +38,47 @@ async function refusal(
 class UnfencedStore extends MemoryMetadataStore {
   override readonly capabilities: StoreCapabilities = { ...memoryCapabilities, fencing: false }
 }
+
+/** Loses its data just before each session is opened. */
+class ForgetfulStore extends MemoryMetadataStore {
+  lives = 0
+  override async storeId(): Promise<string> {
+    return `life ${this.lives}`
+  }
+  override openSession(options: { readonly ttlMs: number }): Promise<Session> {
+    this.lives++
+    return super.openSession(options)
+  }
+}
+
+// Found by the simulation (seed 11553).
+describe('a store that loses its data between the look at its id and the session', () => {
+  const storeOf = (cluster: MemoryCluster, faults: LinkFaults): ForgetfulStore =>
+    new ForgetfulStore({ database: cluster.database, runtime: cluster.runtime, faults, timeoutMs: 1_000, onError: () => {} })
+
+  it('is not taken by a node that starts for the one that it had begun with: it places nothing before old leases are over', async () => {
+    const cluster = new MemoryCluster([Counter])
+    const a = await cluster.start('a', { metadata: storeOf(cluster, new LinkFaults()) })
+    await cluster.pass(TTL_MS - 200)
+    expect(await cluster.units(a)).toEqual({ a: 0 })
+    await cluster.pass(400)
+    expect(await cluster.units(a)).toEqual({ a: 16 })
+  })
+
+  it('is noticed by a node that comes back', async () => {
+    const cluster = new MemoryCluster([Counter])
+    const faults = new LinkFaults()
+    const store = storeOf(cluster, faults)
+    const a = await cluster.start('a', { metadata: store })
+    const reborn: string[] = []
+    a.events.on('store-reborn', ({ storeId }) => reborn.push(storeId))
+    faults.isolate()
+    await cluster.pass(TTL_MS + 200)
+    faults.heal()
+    await cluster.until(async () => (await cluster.settled(a.health())).status !== 'suspended')
+    expect(reborn.at(-1)).toBe(`life ${store.lives}`)
+  })
+})
 
 describe('a start that fails', () => {
   it('names the option that is wrong, before anything is opened', async () => {

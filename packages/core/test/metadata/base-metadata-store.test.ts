@@ -370,17 +370,37 @@ describe('sessions', () => {
     expect((await session).safeUntil()).toBe(sentAt + TTL)
   })
 
+  for (const how of ['hang', 'fail'] as const) {
+    test(`outlive every outage of up to half their TTL, in which requests ${how}`, async () => {
+      const lostAfter: number[] = []
+      for (let startMs = 0; startMs <= 300; startMs += 10) {
+        let isDown = false
+        const { runtime, lost } = await withSession(({ op }) => {
+          if (op !== 'renewSession' || !isDown) return TTL
+          return how === 'hang' ? silence() : Promise.reject(new Error('down'))
+        })
+        await runtime.advanceAndSettle(1_000 + startMs)
+        isDown = true
+        await runtime.advanceAndSettle(TTL / 2)
+        isDown = false
+        await runtime.advanceAndSettle(3 * TTL)
+        if (lost.length > 0) lostAfter.push(startMs)
+      }
+      expect(lostAfter).toEqual([])
+    })
+  }
+
   test('ask again while an earlier renewal hangs, and take whichever answer counts longest', async () => {
     const answers: (() => void)[] = []
     const { store, runtime, session } = await withSession(() => new Promise((resolve) => answers.push(() => resolve(TTL))))
     const openedAt = runtime.leaseMs()
-    await runtime.advanceAndSettle(600)
+    await runtime.advanceAndSettle(450)
     expect(store.asked('renewSession')).toHaveLength(2)
     answers[1]?.()
     await runtime.settle()
     answers[0]?.()
     await runtime.settle()
-    expect(session.safeUntil()).toBe(openedAt + 600 + TTL)
+    expect(session.safeUntil()).toBe(openedAt + 450 + TTL)
   })
 
   test('are lost exactly at safeUntil when nothing answers, once, and are then ended at the server', async () => {
