@@ -45,7 +45,7 @@ export class Truth {
   #rebornAtMs = Number.NEGATIVE_INFINITY
   #era = 0
   /** When each process was started, by its name. */
-  readonly startedMs = new Map<string, number>()
+  readonly startedMs: Map<string, number> = new Map()
   onHandoff: ((handoff: HandoffSeen) => void) | undefined
   /** Of placement documents. */
   placementWrites = 0
