@@ -53,8 +53,8 @@ export const actorMutations: readonly Mutation[] = [
         replace: 'if (this.#sealed !== undefined) forgetKept(cell)',
       },
     ],
-    options: { faultKinds: ['pause', 'store-down', 'cut', 'migrate'], faults: 12, messages: 400 },
-    seeds: 1_000,
+    why: 'a message that was not given back is sent again by its sender all the same, once the placement moves: a seed in thousands shows more than that',
+    test: 'actor/table.test.ts',
   },
   {
     id: 'message-in-hand-lost-on-discard',

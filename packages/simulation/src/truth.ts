@@ -168,7 +168,7 @@ export class Truth {
         if (name !== process) continue
         const lostMs = this.#losses
           .get(processId)
-          ?.find((ms) => ms >= turnMs && this.#isKnownBy(atMs, ms) && !this.#isResumed(unit, processId, ms))
+          ?.find((ms) => ms >= turnMs && this.#isKnownBy(atMs, ms) && !this.#isResumed(unit, shard, processId, ms))
         if (lostMs === undefined) continue
         return `${this.processName(next.processId)} was appointed under epoch ${next.epoch} at ${next.atMs.toFixed(1)}, and the lease of ${process} ended at ${lostMs.toFixed(1)}`
       }
@@ -176,9 +176,11 @@ export class Truth {
     return undefined
   }
 
-  /** Whether a process that owned the unit when its lease ended was the next to own it. */
-  #isResumed(unit: string, processId: string, lostMs: number): boolean {
-    const owners = this.#owners.get(unit) ?? []
+  /** Whether a process that owned the unit when its lease ended was the next to own it. What was pinned later was its shard's until then. */
+  #isResumed(unit: string, shard: string, processId: string, lostMs: number): boolean {
+    const own = this.#owners.get(unit) ?? []
+    const wasUnit = own.some((each) => each.atMs <= lostMs)
+    const owners = wasUnit ? own : (this.#owners.get(shard) ?? [])
     const at = owners.findLastIndex((each) => each.atMs <= lostMs)
     return owners[at]?.processId === processId && owners[at + 1]?.processId === processId
   }

@@ -38,6 +38,17 @@ class Store {
     const document = { v: 1, kind: 'k', hash: 1, revision: ++this.revision, epoch, owners: [[owner, owner, 'i']], moves: [] }
     this.put('a', 'placement/k', { ...document, shards: [[0], [epoch], [epoch - 1]], pins: [[], [], [], []] })
   }
+
+  /** The actor, away from its shard, which stays under `shardEpoch` where `owner` has it. */
+  pin(owner: string, shardEpoch: number, pinned: string, epoch: number): void {
+    const owners = [owner, pinned].map((name) => [name, name, 'i'])
+    const document = { v: 1, kind: 'k', hash: 1, revision: ++this.revision, epoch, owners, moves: [] }
+    this.put('a', 'placement/k', {
+      ...document,
+      shards: [[0], [shardEpoch], [shardEpoch - 1]],
+      pins: [['x'], [1], [epoch], [epoch - 1]],
+    })
+  }
 }
 
 function open(): { readonly store: Store; readonly history: History; mayHaveLeft(atMs: number): string | undefined } {
@@ -91,4 +102,25 @@ test('an owner that lost its lease and was appointed again hands over all of its
   again.store.loop.nowMs = 50
   again.store.place('b', 3)
   expect(again.mayHaveLeft(60)).toBe('b was appointed under epoch 3 at 50.0, and the lease of a ended at 45.0')
+})
+
+// Found by the simulation (seed 43883).
+test('an actor that is pinned elsewhere after its shard went on takes what its turns sent along', () => {
+  const { store, mayHaveLeft } = open()
+  store.loop.nowMs = 30
+  store.end('a')
+  store.loop.nowMs = 40
+  store.register('a')
+  store.place('a', 2)
+  store.loop.nowMs = 50
+  store.pin('a', 2, 'b', 3)
+  expect(mayHaveLeft(60)).toBeUndefined()
+  const lost = open()
+  lost.store.loop.nowMs = 30
+  lost.store.end('a')
+  lost.store.loop.nowMs = 40
+  lost.store.place('b', 2)
+  lost.store.loop.nowMs = 50
+  lost.store.pin('b', 2, 'b', 3)
+  expect(lost.mayHaveLeft(60)).toBe('b was appointed under epoch 2 at 40.0, and the lease of a ended at 30.0')
 })

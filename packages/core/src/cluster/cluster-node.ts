@@ -235,7 +235,8 @@ export class ClusterNode {
     this.host.placementChanged(undefined)
     this.session.leave('the metadata store lost its data')
     this.session.rejoin()
-    this.watches.placement.refresh()
+    // Documents of the new life may have been seen, and taken in, before it was known to be one.
+    this.watches.placement.startOver()
     this.watches.nodes.refresh()
   }
 

@@ -84,9 +84,10 @@ export class HeldUnit implements Held, Gate {
     return this.#state === 'active' && (this.goesOnWithoutLease || this.#options.leaseIsSafe())
   }
 
+  /** The lease is lost. What is sealed stays so, and lets nothing leave any more: a lease that is won later does not cover what was done under this one. */
   suspend(): void {
-    if (this.#state !== 'active') return
-    this.#state = 'suspended'
+    if (this.#state === 'discarded') return
+    if (this.#state === 'active') this.#state = 'suspended'
     this.tenure.suspend()
   }
 

@@ -49,6 +49,12 @@ export class WatchedPrefix {
     this.#loop.trigger()
   }
 
+  /** As {@link refresh}, when whoever made something of it has forgotten that: all that is there counts as changed. */
+  startOver(): void {
+    this.#entries.clear()
+    this.#loop.trigger()
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     await this.#loop.stop()

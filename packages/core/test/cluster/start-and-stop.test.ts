@@ -80,6 +80,35 @@ describe('a store that loses its data between the look at its id and the session
   })
 })
 
+/** Another life of the store is known by its id alone, to whoever asks. */
+class RebornStore extends MemoryMetadataStore {
+  life = 1
+  override async storeId(): Promise<string> {
+    return `life ${this.life}`
+  }
+}
+
+// Found by the simulation (seed 41487).
+it('documents of a store that lost its data, seen before that is known, count afterwards', async () => {
+  const cluster = new MemoryCluster([Counter])
+  await cluster.start('a')
+  const faults = new LinkFaults()
+  const store = new RebornStore({ database: cluster.database, runtime: cluster.runtime, faults, timeoutMs: 1_000, onError: () => {} })
+  const b = await cluster.start('b', { metadata: store, hosts: [] })
+  await cluster.until(async () => (await cluster.units(b))['a'] === 16)
+  const reborn: string[] = []
+  b.events.on('store-reborn', ({ storeId }) => reborn.push(storeId))
+  // Everything that it has seen is of the new life already.
+  store.life = 2
+  faults.isolate()
+  await cluster.pass(TTL_MS + 200)
+  faults.heal()
+  await cluster.until(() => reborn.length > 0)
+  await cluster.pass(500)
+  expect(await cluster.units(b)).toEqual({ a: 16, b: 0 })
+  expect(await cluster.settled(b.ref(Counter, 'x').ask('add', 1))).toBe(1)
+})
+
 describe('a start that fails', () => {
   it('names the option that is wrong, before anything is opened', async () => {
     const cluster = new MemoryCluster([Counter])
