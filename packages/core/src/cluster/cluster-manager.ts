@@ -312,8 +312,8 @@ export class ClusterManager {
   }): Promise<{ handoffId: string | undefined; revision: number }> {
     const { kind, id, nodeId } = args
     const { runtime, views } = this.#node
-    const handoffId = newIdentity(runtime)
-    await this.#lead(kind, args.timeoutMs, (document, nodes) => migration(document, nodes, id, nodeId, handoffId))
+    // Decided again after a write whose outcome is unknown: each time it is another handoff, and what was reported of an earlier one is nothing to it.
+    await this.#lead(kind, args.timeoutMs, (document, nodes) => migration(document, nodes, id, nodeId, newIdentity(runtime)))
     const document = views.document(kind)
     return { handoffId: document?.pins.get(id)?.move?.handoffId, revision: document?.revision ?? 0 }
   }

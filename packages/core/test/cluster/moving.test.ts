@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { MemoryMetadataStore } from '../../../metadata-memory/src/index.ts'
 import { defineActor } from '../../src/actor/definition.ts'
 import type { ClusterActorSystem } from '../../src/cluster/cluster-actor-system.ts'
 import { parsePlacement } from '../../src/cluster/placement-codec.ts'
 import { countMoving } from '../../src/cluster/planner.ts'
+import { UnknownOutcomeError } from '../../src/errors.ts'
+import type { PutOptions, WriteResult } from '../../src/metadata/metadata-store.ts'
 import { MemoryCluster } from '../support/memory-cluster.ts'
 
 const Counter = defineActor('counter', {
@@ -17,6 +20,17 @@ const Counter = defineActor('counter', {
     },
   },
 })
+
+/** Carries out a number of writes of placements, and does not say so. */
+class DoubtfulStore extends MemoryMetadataStore {
+  doubts = 0
+  override async put(key: string, value: string, options?: PutOptions): Promise<WriteResult> {
+    const result = await super.put(key, value, options)
+    if (this.doubts === 0 || !key.includes('/placement/')) return result
+    this.doubts--
+    throw new UnknownOutcomeError(`put of '${key}'`)
+  }
+}
 
 const ids = Array.from({ length: 40 }, (_, i) => `c-${i}`)
 
@@ -87,6 +101,25 @@ describe('migrating one actor', () => {
     }
     await cluster.settled(Promise.all(sends))
     expect(await cluster.settled(b.ref(Counter, id).ask('read'))).toBe(sent)
+  })
+
+  // Found by the simulation (seed 47401): what was asked for anew went by the name of the handoff that had ended, and nothing was shipped.
+  it('keeps its state when the leader does not hear whether its writes were applied, and what was asked for is decided again', async () => {
+    const cluster = new MemoryCluster([Counter])
+    const { database, runtime } = cluster
+    const store = new DoubtfulStore({ database, runtime, timeoutMs: 1_000, onError: () => {} })
+    const leader = await cluster.start('leader', { metadata: store })
+    await cluster.start('a')
+    await cluster.start('b')
+    await cluster.settled(leader.manager.migrate(Counter, 'x', 'a'))
+    await cluster.settled(leader.manager.migrate(Counter, 'x', 'b'))
+    await cluster.settled(leader.manager.migrate(Counter, 'x', 'a'))
+    await cluster.settled(leader.ref(Counter, 'x').ask('add', 5))
+    store.doubts = 2
+    const moves = ['b', 'a'].map((nodeId) => leader.manager.migrate(Counter, 'x', nodeId))
+    await cluster.settled(Promise.allSettled(moves), 30_000)
+    expect(store.doubts).toBe(0)
+    expect(await cluster.settled(leader.ref(Counter, 'x').ask('read'))).toBe(5)
   })
 
   it('says why it can not be done', async () => {
