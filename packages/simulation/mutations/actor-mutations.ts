@@ -17,6 +17,19 @@ export const actorMutations: readonly Mutation[] = [
     seeds: 1_500,
   },
   {
+    id: 'fired-timers-lost-at-seal',
+    rule: 'handoff: aborted under a higher epoch',
+    edits: [
+      {
+        file: 'actor/stopping.ts',
+        find: 'else mailbox.push(head, payload, undefined, 0)',
+        replace: 'else if (!(head instanceof ActorTimer)) mailbox.push(head, payload, undefined, 0)',
+      },
+    ],
+    // Seed 3442 of 5,271: a timer must fire between the suspension of its node and a move that is aborted.
+    test: 'actor/table.test.ts',
+  },
+  {
     id: 'mailbox-lost-on-restart',
     rule: 'stream: mailbox outlives',
     edits: [

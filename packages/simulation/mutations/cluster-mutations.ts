@@ -495,6 +495,42 @@ export const clusterMutations: readonly Mutation[] = [
     test: 'cluster/start-and-stop.test.ts',
   },
   {
+    id: 'sealed-unit-keeps-its-lease',
+    rule: 'lost session: suspended',
+    edits: [
+      {
+        file: 'cluster/held-unit.ts',
+        find: `if (this.#state === 'discarded') return
+    if (this.#state === 'active') this.#state = 'suspended'`,
+        replace: `if (this.#state !== 'active') return
+    this.#state = 'suspended'`,
+      },
+    ],
+    // Seed 44603 of 12,000: its node must be registered again before it hears who followed it, and have something that could not leave before.
+    test: 'cluster/faults.test.ts',
+  },
+  {
+    id: 'handoff-named-once-for-all',
+    rule: 'handoff: reports of this one',
+    edits: [
+      {
+        file: 'cluster/cluster-manager.ts',
+        find: 'await this.#lead(kind, args.timeoutMs, (document, nodes) => migration(document, nodes, id, nodeId, newIdentity(runtime)))',
+        replace: `const handoffId = newIdentity(runtime)
+    await this.#lead(kind, args.timeoutMs, (document, nodes) => migration(document, nodes, id, nodeId, handoffId))`,
+      },
+    ],
+    // Seed 47401 of 12,000: two writes in a row must have an unknown outcome, with two moves of one actor wanted.
+    test: 'cluster/moving.test.ts',
+  },
+  {
+    id: 'documents-forgotten-for-good',
+    rule: 'evidence: rebirth',
+    edits: [{ file: 'cluster/watched-prefix.ts', find: 'this.#entries.clear()\n', replace: '' }],
+    // Seed 41487 of 12,000: a node must miss the loss, and see the documents of the new life before it looks at the id.
+    test: 'cluster/start-and-stop.test.ts',
+  },
+  {
     id: 'any-number-moves-at-once',
     rule: 'placement: least moves',
     edits: [

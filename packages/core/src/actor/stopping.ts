@@ -103,7 +103,7 @@ export function discardCell(cell: Cell): void {
   attend(cell)
 }
 
-/** Every message that has not been handled goes back; what is the actor's own (unstashed messages, notices) stays. Fired timers are known to `Timers`. */
+/** Every message that has not been handled goes back; what is the actor's own (unstashed messages, notices, timers that have fired) stays. */
 export function returnQueued(cell: Cell): void {
   const { mailbox } = cell
   if (mailbox === undefined) return
@@ -114,7 +114,7 @@ export function returnQueued(cell: Cell): void {
     if (head instanceof ChildBound) head.message.returned()
     else if (isMessage(head)) head.returned()
     else if (head instanceof Begun && head.message !== undefined && !head.isStashed) head.message.returned()
-    else if (!(head instanceof ActorTimer)) mailbox.push(head, payload, undefined, 0)
+    else mailbox.push(head, payload, undefined, 0)
   }
 }
 
