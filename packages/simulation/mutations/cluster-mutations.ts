@@ -531,6 +531,13 @@ export const clusterMutations: readonly Mutation[] = [
     test: 'cluster/start-and-stop.test.ts',
   },
   {
+    id: 'rebirth-not-heard-of',
+    rule: 'evidence: rebirth',
+    edits: [{ file: 'cluster/leader.ts', find: 'onRebirthHeard()\n', replace: 'undefined\n' }],
+    // Seed 51827 of 8,000: a process must be started in the moment after the loss, and win the election, while an owner of before is cut off.
+    test: 'cluster/control-plane.test.ts',
+  },
+  {
     id: 'any-number-moves-at-once',
     rule: 'placement: least moves',
     edits: [

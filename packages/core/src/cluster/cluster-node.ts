@@ -221,6 +221,11 @@ export class ClusterNode {
     this.logger.warn('the metadata store lost its data while this node started', { storeId: id })
   }
 
+  /** By others, of a loss before this process had anything to do with the store. */
+  rebirthHeard(): void {
+    if (this.rebornAtMs === Number.NEGATIVE_INFINITY) this.rebornAtMs = this.runtime.leaseMs()
+  }
+
   /** Another store than before means that all that was owned is void. */
   async checkStoreIdentity(): Promise<void> {
     const id = await this.store.storeId()

@@ -30,6 +30,8 @@ export interface LeaderOptions {
   readonly patience: () => { readonly deathsAfterMs: number; readonly placeAfterMs: number }
   /** What this process reads and can write. Default: this release's. */
   readonly protocol?: ProtocolRange
+  /** Somebody registered remembers a document that is not there: the store has lost its data, and who owned by it may not know of that. Before `patience` is asked. */
+  readonly onRebirthHeard: () => void
   /** The highest epoch that this process remembers from before the store lost its data. */
   readonly epochFloor: (kind: string) => number
   /** A document was written: it is in force at once, here. */
@@ -129,11 +131,12 @@ export class Leader {
   async #cycle(): Promise<void> {
     const leadership = this.#leadership
     if (leadership === undefined) return
-    const { runtime, store, keys, patience } = this.#options
+    const { runtime, store, keys, patience, onRebirthHeard } = this.#options
     // This order is the evidence: whoever is missing from a list that was read after a document can't own anything by that document any more.
     const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#protocol, this.#options.onError)
     const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)
     if (this.#leadership !== leadership) return
+    if (nodes.some(({ epochs = {} }) => Object.keys(epochs).some((kind) => !documents.has(kind) && !unreadable.has(kind)))) onRebirthHeard()
     const { placeAfterMs } = patience()
     if (runtime.leaseMs() < placeAfterMs) return this.#loop.triggerWithin(placeAfterMs - runtime.leaseMs())
 

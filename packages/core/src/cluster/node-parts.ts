@@ -154,6 +154,7 @@ export function newLeader(node: ClusterNode): Leader {
       deathsAfterMs: node.health.storeRegainedAtMs + options.sessionTtlMs,
       placeAfterMs: node.rebornAtMs + options.sessionTtlMs,
     }),
+    onRebirthHeard: () => node.rebirthHeard(),
     epochFloor: (kind) => node.views.epochFloor(kind),
     onWritten: (document) => node.applyDocument(document),
     onFailover: (units, nodes) => {

@@ -308,6 +308,9 @@ async function newLeader(world: ReturnType<typeof newWorld>, options: NewLeaderO
     driver: new HandoffDriver({ timeoutMs: 10_000, restMs: 1_000 }),
     reconcileMs: 60_000,
     patience: () => ({ deathsAfterMs: options.deathsAfterMs ?? 0, placeAfterMs: options.placeAfterMs ?? 0 }),
+    onRebirthHeard: () => {
+      options.placeAfterMs ??= world.runtime.leaseMs() + 1_000
+    },
     epochFloor: () => options.epochFloor ?? 0,
     onWritten: (document) => written.push(document),
     onFailover: (units, nodes) => failovers.push([units, [...nodes]]),
@@ -471,6 +474,18 @@ describe('the leader', () => {
     await expect(document()).rejects.toThrow()
     await world.runtime.advanceAndSettle(200)
     expect((await document()).shards.every((entry) => entry.epoch > known)).toBe(true)
+  })
+
+  // Found by the simulation (seed 51827): a process that was started after the loss was elected, and did not wait.
+  it('places nothing before old leases are over when somebody registered remembers documents that are not there', async () => {
+    const world = newWorld()
+    const { leader, leadership, join, document } = await newLeader(world)
+    await join('a', { epochs: { k: 7 } })
+    leader.lead(leadership)
+    await world.runtime.advanceAndSettle(900)
+    await expect(document()).rejects.toThrow()
+    await world.runtime.advanceAndSettle(200)
+    expect((await document()).shards.every((entry) => entry.epoch > 7)).toBe(true)
   })
 
   it('begins the epochs of a store that it finds empty above those of an earlier life, though nobody remembers them', async () => {
