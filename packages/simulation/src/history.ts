@@ -181,6 +181,8 @@ export class History {
   readonly notes: Array<{ readonly atMs: number; readonly where: string; readonly what: string; readonly unit: string | undefined }> = []
   readonly #orders = new Map<string, number>()
   #lives = 0
+  /** Had turns after their passivation. */
+  readonly #wentOn = new Set<number>()
   readonly #now: () => number
 
   constructor(now: () => number) {
@@ -208,6 +210,7 @@ export class History {
   turn(record: Omit<TurnRecord, 'atMs' | 'endedAtMs'>): TurnRecord {
     const turn: TurnRecord = { ...record, atMs: this.#now(), endedAtMs: undefined }
     this.turns.push(turn)
+    if (this.lives.get(turn.life)?.end?.reason === 'passivated') this.#wentOn.add(turn.life)
     return turn
   }
 
@@ -238,9 +241,11 @@ export class History {
     return life
   }
 
+  /** The first end counts; but a passivation whose owner was to hand the actor over in the middle of it ends nothing. */
   gaveUp(life: number, reason: string): void {
     const record = this.lives.get(life)
-    if (record !== undefined) record.end ??= { reason, atMs: this.#now() }
+    if (record === undefined) return
+    if (record.end === undefined || this.#wentOn.delete(life)) record.end = { reason, atMs: this.#now() }
   }
 
   deadLetter(process: string, actor: string, reason: string): void {

@@ -202,6 +202,18 @@ describe('the checkers', () => {
     expect(found(history)).toEqual([expect.stringMatching(/^I13 .*went on with life 1/)])
   })
 
+  // Found by seeds 65528 and 66289: it was to be handed over between the hooks of its passivation.
+  test('a life that goes on after its passivation was broken off ends when it does', () => {
+    const history = open()
+    const life = history.born('k/x', 'b.1')
+    history.gaveUp(life, 'passivated')
+    history.gaveUp(life, 'stopped')
+    expect(history.lives.get(life)?.end?.reason).toBe('passivated')
+    turn(history, send(history), { life })
+    history.gaveUp(life, 'stopped')
+    expect(history.lives.get(life)?.end?.reason).toBe('stopped')
+  })
+
   test('I2: a reply that left after another was appointed and the lease was over', () => {
     const history = open()
     const message = send(history, { form: 'ask' })

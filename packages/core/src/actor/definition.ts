@@ -62,7 +62,7 @@ export interface ActorOptions<S, P extends Protocol = AnyProtocol> {
   readonly onStart?: ((ctx: Context<S, P>) => unknown) | undefined
   /** After the last message of an activation, children gone. Not after a turn time-out, nor when the ownership was lost: nothing may run then. */
   readonly onStop?: ((ctx: Context<S, P>, reason: StopReason) => unknown) | undefined
-  /** The idle time-out passed: before `onStop('passivated')`. */
+  /** The idle time-out passed: before `onStop('passivated')`. Where the actor is to move just then, it goes on after this instead, and may be called so again. */
   readonly onPassivate?: ((ctx: Context<S, P>) => unknown) | undefined
   /** When a handler throws. Default `resume`. */
   readonly supervision?: SupervisionStrategy | SupervisionOptions | undefined
