@@ -255,6 +255,20 @@ describe('the checkers', () => {
     expect(found(history)).toEqual([])
   })
 
+  // Found by seed 73234.
+  test('of an actor that goes on without a lease, the record of another owner is as good as its own', () => {
+    for (const actor of ['lasting/x', 'k/x']) {
+      const history = open()
+      const message = send(history, { actor })
+      history.turnEnded(turn(history, message, { actor, process: 'c.1', life: 2, epoch: 2 }))
+      turn(history, message, { actor })
+      history.departed({ what: 'acknowledgement', message, process: 'b.1', atMs: nowMs, problem: undefined })
+      history.ended(message, 'ok')
+      const early = found(history).filter((each) => each.includes('before its turn had ended'))
+      expect(early).toHaveLength(actor === 'k/x' ? 1 : 0)
+    }
+  })
+
   test('I4: an answer that is lost although the state that handled it lives', () => {
     const history = open()
     history.born('k/x', 'b.1')

@@ -20,8 +20,10 @@ export function checkDepartures(history: History): Violation[] {
     }
     // Another process may have run it since, and this one answers from the record that came along with the state.
     const begun = (turns.get(message) ?? []).filter((turn) => turn.atMs <= atMs)
+    // Of a kind that goes on without a lease there may have been two, of which this one was discarded in its turn, and got the other's record later.
+    const mayBeOthers = send.actor.startsWith('lasting/')
     const isOver = begun.some(
-      (turn) => turn.process === process && (turn.isStash || (turn.endedAtMs !== undefined && turn.endedAtMs <= atMs)),
+      (turn) => (turn.process === process || mayBeOthers) && (turn.isStash || (turn.endedAtMs !== undefined && turn.endedAtMs <= atMs)),
     )
     if (what !== 'message' && send.guarantee !== 'at-most-once' && begun.at(-1)?.process === process && !isOver) {
       violations.push({ invariant: 'I3', what: `the ${what} of ${describeSend(send)} left ${process} before its turn had ended`, atMs })
