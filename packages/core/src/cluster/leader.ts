@@ -136,11 +136,13 @@ export class Leader {
     const { documents, unreadable } = readDocuments(await store.list(keys.placement), keys, this.#protocol, this.#options.onError)
     const nodes = readNodes(await store.list(keys.nodes), this.#options.onError)
     if (this.#leadership !== leadership) return
-    if (nodes.some(({ epochs = {} }) => Object.keys(epochs).some((kind) => !documents.has(kind) && !unreadable.has(kind)))) onRebirthHeard()
+    const hosted = new Set(nodes.flatMap((node) => node.kinds))
+    const newKinds = [...hosted].filter((kind) => !documents.has(kind) && !unreadable.has(kind))
+    if (newKinds.some((kind) => nodes.some(({ epochs }) => epochs?.[kind] !== undefined))) onRebirthHeard()
     const { placeAfterMs } = patience()
     if (runtime.leaseMs() < placeAfterMs) return this.#loop.triggerWithin(placeAfterMs - runtime.leaseMs())
 
-    this.#addNewKinds(documents, unreadable, nodes)
+    for (const kind of newKinds) documents.set(kind, { document: this.#firstDocument(kind, nodes), version: null })
     const version = versionInUse(
       this.#protocol,
       nodes.map((node) => node.protocol),
@@ -180,13 +182,8 @@ export class Leader {
     else if (this.#requests.length > 0) this.#loop.triggerWithin(100)
   }
 
-  #addNewKinds(documents: Map<string, Stored>, unreadable: ReadonlySet<string>, nodes: readonly NodeRecord[]): void {
-    const { shardCount } = this.#options
-    for (const kind of new Set(nodes.flatMap((node) => node.kinds))) {
-      if (documents.has(kind) || unreadable.has(kind)) continue
-      const document = { ...initialPlacement(kind, shardCount, HASH_VERSION), epoch: this.#firstEpoch(kind, nodes) }
-      documents.set(kind, { document, version: null })
-    }
+  #firstDocument(kind: string, nodes: readonly NodeRecord[]): PlacementDocument {
+    return { ...initialPlacement(kind, this.#options.shardCount, HASH_VERSION), epoch: this.#firstEpoch(kind, nodes) }
   }
 
   /**

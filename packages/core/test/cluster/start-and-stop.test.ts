@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { LinkFaults, MemoryMetadataStore, memoryCapabilities } from '../../../metadata-memory/src/index.ts'
 import { defineActor } from '../../src/actor/definition.ts'
 import { ClusterActorSystem } from '../../src/cluster/cluster-actor-system.ts'
+import { ClusterKeys } from '../../src/cluster/cluster-keys.ts'
 import type { ClusterOptions } from '../../src/cluster/cluster-options.ts'
+import { encodeNodeRecord } from '../../src/cluster/node-record.ts'
 import type { StoreCapabilities } from '../../src/metadata/metadata-store.ts'
 import type { Session } from '../../src/metadata/session.ts'
 import { MemoryCluster, TTL_MS } from '../support/memory-cluster.ts'
@@ -107,6 +109,24 @@ it('documents of a store that lost its data, seen before that is known, count af
   await cluster.pass(500)
   expect(await cluster.units(b)).toEqual({ a: 16, b: 0 })
   expect(await cluster.settled(b.ref(Counter, 'x').ask('add', 1))).toBe(1)
+})
+
+it('a node that starts after the store lost its data places nothing before old leases are over, when another remembers', async () => {
+  for (const kinds of [{ counter: 7 }, { gone: 7 }]) {
+    const cluster = new MemoryCluster([Counter])
+    const store = new MemoryMetadataStore({ database: cluster.database, runtime: cluster.runtime, timeoutMs: 1_000, onError: () => {} })
+    await cluster.settled(store.open())
+    const remembering = { kinds: [], capacity: 1, load: 0, draining: false, protocol: { min: 1, max: 1 }, epochs: kinds }
+    const record = encodeNodeRecord({ nodeId: 'b', processId: 'pb', incarnation: 'ib', address: 'b', ...remembering })
+    await cluster.settled(store.put(new ClusterKeys('default').node('b'), record))
+    const a = await cluster.start('a')
+    const isToWait = 'counter' in kinds
+    await cluster.pass(TTL_MS - 200)
+    expect(await cluster.units(a)).toEqual({ a: isToWait ? 0 : 16, b: 0 })
+    await cluster.pass(400)
+    expect(await cluster.units(a)).toEqual({ a: 16, b: 0 })
+    await cluster.settled(store.close())
+  }
 })
 
 describe('a start that fails', () => {
