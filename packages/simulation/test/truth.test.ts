@@ -63,6 +63,17 @@ function open(): { readonly store: Store; readonly history: History; mayHaveLeft
   return { store, history, mayHaveLeft: (atMs) => truth.mayHaveLeft('k/x', 'a', 1, 20, atMs) }
 }
 
+/** Its owner lost its lease, and was appointed again before anybody else. */
+function openResumed(): ReturnType<typeof open> {
+  const world = open()
+  world.store.loop.nowMs = 30
+  world.store.end('a')
+  world.store.loop.nowMs = 40
+  world.store.register('a')
+  world.store.place('a', 2)
+  return world
+}
+
 test('what a turn sent may leave while its owner keeps its lease, and after it handed the actor over', () => {
   const { store, history, mayHaveLeft } = open()
   store.loop.nowMs = 40
@@ -82,21 +93,11 @@ test('what a turn sent may not leave when the lease was over and another was app
 })
 
 test('an owner that lost its lease and was appointed again hands over all of its tenure; when it loses it once more, nothing of it may leave', () => {
-  const { store, mayHaveLeft } = open()
-  store.loop.nowMs = 30
-  store.end('a')
-  store.loop.nowMs = 40
-  store.register('a')
-  store.place('a', 2)
+  const { store, mayHaveLeft } = openResumed()
   store.loop.nowMs = 50
   store.place('b', 3)
   expect(mayHaveLeft(60)).toBeUndefined()
-  const again = open()
-  again.store.loop.nowMs = 30
-  again.store.end('a')
-  again.store.loop.nowMs = 40
-  again.store.register('a')
-  again.store.place('a', 2)
+  const again = openResumed()
   again.store.loop.nowMs = 45
   again.store.end('a')
   again.store.loop.nowMs = 50
@@ -106,12 +107,7 @@ test('an owner that lost its lease and was appointed again hands over all of its
 
 // Found by the simulation (seed 43883).
 test('an actor that is pinned elsewhere after its shard went on takes what its turns sent along', () => {
-  const { store, mayHaveLeft } = open()
-  store.loop.nowMs = 30
-  store.end('a')
-  store.loop.nowMs = 40
-  store.register('a')
-  store.place('a', 2)
+  const { store, mayHaveLeft } = openResumed()
   store.loop.nowMs = 50
   store.pin('a', 2, 'b', 3)
   expect(mayHaveLeft(60)).toBeUndefined()
